@@ -1,0 +1,74 @@
+# `make demo` and `make test` set up what they need; `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+
+# CARGO_TARGET_DIR, when set, moves everything that is built; BULWARK_SO names another compiled program for the tests.
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+BULWARK_SO ?= $(TARGET)/deploy/bulwark.so
+export BULWARK_SO
+
+.PHONY: help
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## check this machine, and install what is missing
+	@scripts/setup.sh
+
+.PHONY: build
+build: setup ## compile the program to target/deploy/bulwark.so
+	scripts/sbf/build-sbf.sh programs/bulwark -- --locked
+
+.PHONY: demo
+demo: build ## the life of a market, on the compiled program
+	cargo run --quiet --locked -p bulwark-tests --bin demo -- $(BULWARK_SO)
+
+.PHONY: test
+test: build ## all tests: engine, SDK and the compiled program
+	cargo test --workspace --locked
+
+.PHONY: bench bench-check bench-write
+bench: build ## compute units of every instruction, also to target/bench/cu.json
+	cargo run --quiet --locked -p bulwark-bench
+
+bench-check: build ## the same, and fail when one is more than 2 % above bench/cu.md
+	cargo run --quiet --locked -p bulwark-bench -- --check
+
+bench-write: build ## the same, and rewrite bench/cu.md
+	cargo run --quiet --locked -p bulwark-bench -- --write
+
+.PHONY: selftest
+selftest: setup ## check the SBF toolchain: wide integers, memory and panics against the host
+	scripts/sbf/selftest.sh
+
+.PHONY: fmt
+fmt: ## format all sources
+	@scripts/setup.sh lint
+	cargo fmt --all
+	cargo fmt --all --manifest-path scripts/sbf/selftest/Cargo.toml
+	cargo fmt --manifest-path scripts/sbf/builtins/Cargo.toml
+
+.PHONY: fmt-check lint
+fmt-check: ## fail when a source is not formatted
+	@scripts/setup.sh lint
+	cargo fmt --all --check
+	cargo fmt --all --check --manifest-path scripts/sbf/selftest/Cargo.toml
+	cargo fmt --check --manifest-path scripts/sbf/builtins/Cargo.toml
+
+lint: ## clippy, with warnings as errors
+	@scripts/setup.sh lint
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: doc
+doc: setup ## the crates' documentation to target/doc, with warnings as errors
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+
+.PHONY: ci
+ci: ## everything that must pass
+	.ci/run
+
+.PHONY: clean
+clean: ## remove what was built; the SBF toolchain stays in its cache
+	cargo clean

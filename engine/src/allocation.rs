@@ -1,0 +1,43 @@
+//! Pool money goes where its target says, and a loss is not refilled.
+//!
+//! Idle cash becomes a market's cash up to the market's share of the net asset value. What a market was
+//! ever lent, net of what came back, is its `committed` principal: room is measured against the larger of
+//! that and its equity, so a market that lost its cash is not topped up by itself, and all that a
+//! manipulated market can take from the pool is its target (I17).
+
+use crate::market::Market;
+use crate::units::{PPM, Quote};
+use crate::wide::{self, Round};
+use crate::{EngineError, Result};
+
+/// Moves money between `idle` and the market's cash towards `target` equity. Returns what moved: into the
+/// market > 0, back to the pool < 0.
+///
+/// # Errors
+/// [`EngineError::Overflow`].
+pub fn allocate(market: &mut Market, idle: &mut u64, target: u64) -> Result<Quote> {
+    let [equity, highest] = market.book.equity_range(market.oracle.strict())?;
+    let room = target.saturating_sub(highest.max(market.book.committed.units_or_zero())).min(*idle);
+    let excess = equity.saturating_sub(target.max(needed(market)?)).min(market.book.cash);
+    let (change, cash, left) = if room > 0 {
+        (Quote::from_units(room)?, market.book.cash.checked_add(room), idle.checked_sub(room))
+    } else {
+        let change = Quote::ZERO.minus(Quote::from_units(excess)?)?;
+        (change, market.book.cash.checked_sub(excess), idle.checked_add(excess))
+    };
+    let committed = market.book.committed.plus(change)?;
+    market.book.cash = cash.ok_or(EngineError::Overflow)?;
+    *idle = left.ok_or(EngineError::Overflow)?;
+    market.book.committed = committed;
+    Ok(change)
+}
+
+/// Equity that the market's skew needs at its cap, quote units, rounded up; everything if the cap is zero.
+fn needed(market: &Market) -> Result<u64> {
+    let skew = market.oracle.strict().high.mul_ceil(market.book.skew()?.count())?;
+    match (skew, market.params.max_skew_ppm) {
+        (0, _) => Ok(0),
+        (_, 0) => Ok(u64::MAX),
+        (skew, cap) => wide::mul_div(skew, PPM, u64::from(cap), Round::Up),
+    }
+}

@@ -1,0 +1,177 @@
+//! Every way in which the engine says no, with the numbers that explain it.
+
+use thiserror::Error;
+
+use crate::price::Validity;
+
+/// Why an operation was refused. Nothing the caller keeps has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum EngineError {
+    /// A result does not fit its unit.
+    #[error("amount out of range: the result does not fit")]
+    Overflow,
+    /// A price outside what the engine computes with (see [`crate::units::Price`]).
+    #[error("price out of range: a lot must be worth between 2^-12 and 2^14 quote units")]
+    PriceOutOfRange,
+    /// A print older than the one that is stored.
+    #[error("oracle print of {offered} is older than the stored one of {stored}: pass the newest price account")]
+    PublishTimeWentBack {
+        /// Publish time of the print that was offered, unix seconds.
+        offered: i64,
+        /// Publish time that is stored, unix seconds.
+        stored: i64,
+    },
+    /// A print too far ahead of the clock.
+    #[error("oracle print is {lead_seconds} s ahead of the clock: wait or use another price account")]
+    PublishTimeInFuture {
+        /// How far ahead, seconds.
+        lead_seconds: i64,
+    },
+    /// No source is valid.
+    #[error("no valid oracle source: the best print is {age_seconds} s old, the limit is {limit_seconds}")]
+    NoValidSource {
+        /// Age of the youngest readable print, seconds; `i64::MAX` if none was readable.
+        age_seconds: i64,
+        /// Largest allowed age, seconds.
+        limit_seconds: i64,
+    },
+    /// The secondary source was offered while the primary is alive.
+    #[error("the primary oracle printed {age_seconds} s ago: pass a current account of the primary source")]
+    PrimaryStillValid {
+        /// Age of the last primary print that the market has seen, seconds.
+        age_seconds: i64,
+    },
+    /// The stored price may not be used for this action.
+    #[error("price is {validity:?} ({age_seconds} s old, the limit is {limit_seconds}): refresh it first")]
+    PriceNotUsable {
+        /// State of the price.
+        validity: Validity,
+        /// Age of the price, seconds.
+        age_seconds: i64,
+        /// Largest allowed age, seconds.
+        limit_seconds: i64,
+    },
+    /// An amount of zero.
+    #[error("amount is zero")]
+    ZeroAmount,
+    /// Lots that are not a multiple of the market's step.
+    #[error("{lots} lots is not a multiple of the market's step of {step}")]
+    NotAMultipleOfStep {
+        /// Lots asked for.
+        lots: u64,
+        /// Step of the market.
+        step: u64,
+    },
+    /// More lots than the position has.
+    #[error("cannot close {asked} lots of a position of {held}")]
+    CloseExceedsPosition {
+        /// Lots asked for.
+        asked: u64,
+        /// Lots held.
+        held: u64,
+    },
+    /// An increase against an open position on the other side.
+    #[error("the position is on the other side: close it first")]
+    OppositeSide,
+    /// The slot holds no position.
+    #[error("no position in this market")]
+    NoPosition,
+    /// The fill would be worse than the limit price.
+    #[error("fill costs {cost} quote units, the limit price allows {allowed}")]
+    LimitPrice {
+        /// Signed cost of the fill for the trader, quote units.
+        cost: i64,
+        /// Largest signed cost that the limit allows, quote units.
+        allowed: i64,
+    },
+    /// The fill would move the curve beyond `max_impact`.
+    #[error("skew after the fill is {skew} lots, max_impact allows {limit}")]
+    ImpactTooLarge {
+        /// |skew| after the fill, lots.
+        skew: u64,
+        /// |skew| at which the curve is clamped, lots.
+        limit: u64,
+    },
+    /// What remains would be worth less than `min_notional`.
+    #[error("position would be worth {notional} quote units, the minimum is {minimum}")]
+    BelowMinNotional {
+        /// Notional after the trade, quote units.
+        notional: u64,
+        /// The market's minimum, quote units.
+        minimum: u64,
+    },
+    /// A side's open interest would exceed its cap.
+    #[error("open interest would be {lots} lots, the cap is {cap}")]
+    OpenInterestCap {
+        /// Open interest of the side after the trade, lots.
+        lots: u64,
+        /// Cap, lots.
+        cap: u64,
+    },
+    /// Skew would exceed its share of market equity.
+    #[error("skew would be {notional} quote units, the market's equity allows {cap}")]
+    SkewCap {
+        /// |S|·P after the trade, quote units.
+        notional: u64,
+        /// Cap, quote units.
+        cap: u64,
+    },
+    /// Traders' profit is too large a share of the market's cash.
+    #[error("traders' profit is {profit} quote units, the market's cash allows {cap}")]
+    ProfitCap {
+        /// T(P) after the trade, quote units.
+        profit: u64,
+        /// Cap, quote units.
+        cap: u64,
+    },
+    /// The account would hold too large a share of its side.
+    #[error("position would be {lots} lots, the account's share of the side is capped at {cap}")]
+    ShareCap {
+        /// Lots of the position after the trade.
+        lots: u64,
+        /// Cap, lots.
+        cap: u64,
+    },
+    /// A collateral's deposit cap.
+    #[error("deposits would be {total}, the cap is {cap}")]
+    DepositCap {
+        /// Deposits after the operation, token units.
+        total: u64,
+        /// Cap, token units.
+        cap: u64,
+    },
+    /// Equity is below the requirement.
+    #[error("equity is {equity} quote units, the requirement is {requirement}: deposit or reduce")]
+    InsufficientMargin {
+        /// Equity under the health type that was asked for, quote units.
+        equity: i64,
+        /// Requirement, quote units.
+        requirement: i64,
+    },
+    /// A parameter outside its hard bound.
+    #[error("parameter {name} = {value} is outside {min}..={max}")]
+    ParameterOutOfBounds {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Value that was offered.
+        value: u64,
+        /// Least value that the program allows.
+        min: u64,
+        /// Largest value that the program allows.
+        max: u64,
+    },
+    /// A balance is smaller than what is to be taken from it.
+    #[error("balance is {balance}, {needed} is needed")]
+    InsufficientBalance {
+        /// Balance.
+        balance: u64,
+        /// Amount asked for.
+        needed: u64,
+    },
+    /// A share issue that would mint nothing.
+    #[error("the amount buys less than one share")]
+    TooSmallForOneShare,
+    /// A stored state that no sequence of operations can produce.
+    #[error("corrupt state: {0}")]
+    Corrupt(&'static str),
+}

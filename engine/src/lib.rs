@@ -1,0 +1,50 @@
+//! Bulwark's risk engine.
+//!
+//! Everything that decides about money lives here: pricing, positions, the ladder of winners, margin and
+//! limits. The crate is pure and total. It knows no blockchain, no clock, no allocation and no floating
+//! point; every operation either returns a report of what it moved or an [`EngineError`] and then has
+//! changed nothing that its caller keeps.
+//!
+//! Rounding goes against the account that acts and in favour of the venue, unless a function says
+//! otherwise. Invariants are numbered I1–I18; each has a property test named after it under `tests/`.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | [`units`] | a newtype per unit; conversions round by name |
+//! | [`wide`] | products wider than 64 bits, divided with a named rounding |
+//! | [`decay`] | how much of the past is left after `dt` |
+//! | [`price`] | from an oracle's print to a price that may be used, and for what |
+//! | [`position`] | a position is two numbers |
+//! | [`ladder`] | who is in profit, known without a list of accounts |
+//! | [`book`] | a market owes its traders `T(P)` and owns `cash` |
+//! | [`fill`] | a fill is priced by the integral of a clamped line |
+//! | [`market`] | one market: parameters, price and book together |
+//! | [`trade`] | increase, decrease, settle: the only ways a position changes |
+//! | [`margin`] | an account is worth a sum, and needs a sum |
+//! | [`allocation`] | pool money goes where its target says, and a loss is not refilled |
+//! | [`audit`] | what a market's account and its members' must agree on |
+//! | [`limits`] | what may grow, and how far |
+//! | [`shares`] | a share of the pool is worth its part of the net asset value |
+#![no_std]
+
+pub mod allocation;
+pub mod audit;
+pub mod book;
+pub mod decay;
+pub mod error;
+pub mod fill;
+pub mod ladder;
+pub mod limits;
+pub mod margin;
+pub mod market;
+pub mod position;
+pub mod price;
+pub mod shares;
+pub mod trade;
+pub mod units;
+pub mod wide;
+
+pub use error::EngineError;
+
+/// Result of an engine operation.
+pub type Result<T> = core::result::Result<T, EngineError>;

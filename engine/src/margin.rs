@@ -1,0 +1,219 @@
+//! An account is worth a sum, and needs a sum.
+//!
+//! `E = quote + Σ collateral·(1 − haircut) + Σ uPnL` against `Σ |N|·fraction`. One walk over an account's
+//! slots serves every question, by what it is asked for: initial margin values everything at the strict
+//! price and counts profit at a weight (never for a withdrawal), maintenance margin at the live price in
+//! full. Assets round down, requirements up.
+//!
+//! Invariant I9: more collateral never worsens health.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::market::Market;
+use crate::position::Position;
+use crate::price::{Action, Age, OracleParams, OracleState, within};
+use crate::units::{NormalPrice, PPM, Price, Quote, Side, ppm_ceil, ppm_floor};
+use crate::{EngineError, Result};
+
+/// Positions an account can hold.
+pub const MAX_POSITIONS: usize = 16;
+/// Volatile collaterals an account can hold.
+pub const MAX_COLLATERALS: usize = 8;
+
+/// What the health is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HealthType {
+    /// May increase: strict prices, initial haircuts and fractions, profit at its weight.
+    Init,
+    /// May withdraw: as `Init`, with profit at zero.
+    Withdraw,
+    /// May stay: live prices, maintenance haircuts and fractions.
+    Maint,
+}
+
+/// Haircuts of a collateral and how its oracle is judged, as a vault account stores them.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "borsh", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
+pub struct CollateralParams {
+    /// Cap of all deposits together, token units. Zero forbids deposits.
+    pub max_deposits: u64,
+    /// Haircut for initial margin, ppm.
+    pub haircut_init_ppm: u32,
+    /// Haircut for maintenance margin, ppm.
+    pub haircut_maint_ppm: u32,
+    /// How the oracle is judged.
+    pub oracle: OracleParams,
+}
+
+impl CollateralParams {
+    /// Checks the hard bounds of the program: haircuts in order, at least 2 % for initial margin.
+    ///
+    /// # Errors
+    /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
+    pub fn validate(&self) -> Result<()> {
+        within("haircut_init_ppm", self.haircut_init_ppm, 20_000, 1_000_000)?;
+        within("haircut_maint_ppm", self.haircut_maint_ppm, 10_000, self.haircut_init_ppm)?;
+        self.oracle.validate()
+    }
+}
+
+/// A collateral: haircuts and price in quote units per token unit.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Collateral {
+    /// Haircuts and oracle parameters.
+    pub params: CollateralParams,
+    /// Price.
+    pub oracle: OracleState,
+}
+
+impl Collateral {
+    /// Worth of `amount` token units after the haircut, rounded down.
+    ///
+    /// A price that is not usable makes the collateral worth nothing, except for a withdrawal, which it
+    /// stops: a dead oracle must not freeze the rest of the account.
+    ///
+    /// # Errors
+    /// [`EngineError::PriceNotUsable`] for a withdrawal, [`EngineError::Overflow`].
+    pub fn value(&self, amount: u64, health: HealthType, now: i64) -> Result<u64> {
+        let usable = self.oracle.require(&self.params.oracle, (Action::Withdraw, Age::Margin), now);
+        match (usable, health) {
+            (Err(error), HealthType::Withdraw) => return Err(error),
+            (Err(_), _) => return Ok(0),
+            (Ok(_), _) => {}
+        }
+        let (price, haircut) = match health {
+            HealthType::Init | HealthType::Withdraw => (self.oracle.strict().low, self.params.haircut_init_ppm),
+            HealthType::Maint => (self.oracle.price, self.params.haircut_maint_ppm),
+        };
+        ppm_floor(price.mul_floor(amount)?, 1_000_000_u32.saturating_sub(haircut))
+    }
+}
+
+/// Value and requirement of an account, or of a part of one, quote units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Health {
+    /// What it is worth.
+    pub equity: Quote,
+    /// What it needs.
+    pub requirement: Quote,
+}
+
+impl Health {
+    /// Sum of two parts.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn plus(self, other: Self) -> Result<Self> {
+        Ok(Self {
+            equity: self.equity.plus(other.equity)?,
+            requirement: self.requirement.plus(other.requirement)?,
+        })
+    }
+
+    /// `E − requirement`: above zero is room, below is shortfall.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn excess(self) -> Result<Quote> {
+        self.equity.minus(self.requirement)
+    }
+
+    /// Whether this is at least as far from trouble as `before`: `E − requirement` did not fall.
+    ///
+    /// A decrease that passes this needs no other account: the legs it does not touch count the same.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn is_no_worse_than(self, before: Self) -> Result<bool> {
+        Ok(self.excess()? >= before.excess()?)
+    }
+
+    /// `Ok` if `E ≥ requirement`.
+    ///
+    /// # Errors
+    /// [`EngineError::InsufficientMargin`] with both numbers.
+    pub fn require(self) -> Result<()> {
+        if self.equity >= self.requirement {
+            Ok(())
+        } else {
+            let (equity, requirement) = (self.equity.0, self.requirement.0);
+            Err(EngineError::InsufficientMargin { equity, requirement })
+        }
+    }
+
+    /// The quote balance: positive at `weight_ppm` for initial margin and withdrawals (the quote token may
+    /// itself trade below one), a debt in full.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`] never for a weight of at most 100 %.
+    pub fn of_quote(quote: Quote, weight_ppm: u32, health: HealthType) -> Result<Self> {
+        let equity = match health {
+            HealthType::Init | HealthType::Withdraw if quote > Quote::ZERO => {
+                Quote::from_units(ppm_floor(quote.units_or_zero(), weight_ppm)?)?
+            }
+            _ => quote,
+        };
+        Ok(Self { equity, requirement: Quote::ZERO })
+    }
+
+    /// `amount` token units of a collateral.
+    ///
+    /// # Errors
+    /// As [`Collateral::value`].
+    pub fn of_collateral(collateral: &Collateral, amount: u64, health: HealthType, now: i64) -> Result<Self> {
+        let equity = Quote::from_units(collateral.value(amount, health, now)?)?;
+        Ok(Self { equity, requirement: Quote::ZERO })
+    }
+
+    /// A position with its pending unwind applied.
+    ///
+    /// # Errors
+    /// [`EngineError::PriceNotUsable`] if the market's price is too old for margin or disputed, or Wide for a
+    /// withdrawal; [`EngineError::Overflow`].
+    pub fn of_position(market: &Market, position: &Position, health: HealthType, now: i64) -> Result<Self> {
+        let action = if health == HealthType::Withdraw { Action::Withdraw } else { Action::Close };
+        market.oracle.require(&market.params.oracle, (action, Age::Margin), now)?;
+        Self::of_position_at_stored_price(market, position, health)
+    }
+
+    /// As [`Health::of_position`] for a price that has been checked already.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn of_position_at_stored_price(market: &Market, position: &Position, health: HealthType) -> Result<Self> {
+        let (side, params) = (position.side()?, &market.params);
+        let ladder = market.book.side(side);
+        let holding = ladder.member(position)?;
+        let strict = market.oracle.strict();
+        let (price, worst, fraction) = match (health, side) {
+            (HealthType::Maint, _) => (market.mark(), market.mark(), params.mmf_ppm),
+            (_, Side::Long) => (strict.low, strict.high, params.imf_ppm),
+            (_, Side::Short) => (strict.high, strict.high, params.imf_ppm),
+        };
+        let pnl = holding.pnl(NormalPrice::new(price, ladder.carry)?)?;
+        let equity = match health {
+            HealthType::Init if pnl > Quote::ZERO => {
+                Quote::from_units(ppm_floor(pnl.units_or_zero(), params.profit_weight_ppm)?)?
+            }
+            HealthType::Withdraw => pnl.min(Quote::ZERO),
+            _ => pnl,
+        };
+        let requirement = Quote::from_units(ppm_ceil(notional(worst, holding.lots.count())?, fraction)?)?;
+        Ok(Self { equity, requirement })
+    }
+}
+
+fn notional(price: Price, lots: u64) -> Result<u64> {
+    price.mul_ceil(lots)
+}
+
+/// What a positive balance of the quote token counts for, ppm: `min(1, price)` at its strict low price.
+///
+/// # Errors
+/// [`EngineError::Overflow`] never for a price in range.
+pub fn quote_weight_ppm(oracle: &OracleState) -> Result<u32> {
+    let weight = oracle.strict().low.mul_floor(PPM)?.min(PPM);
+    u32::try_from(weight).map_err(|_| EngineError::Overflow)
+}

@@ -1,0 +1,183 @@
+//! One market: parameters, price and book together.
+//!
+//! This is the pod that a market account embeds, and the only thing that a trade needs to know besides the
+//! position: whatever happens in one market can be decided from its own bytes.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::book::{Book, Fees};
+use crate::fill::Curve;
+use crate::price::{OracleParams, OracleState, half_spread_ppm, within};
+use crate::units::{MAX_LOTS, PPM, Price, ppm_floor};
+use crate::{EngineError, Result};
+
+/// Risk parameters of a market. Ratios in ppm, lots in lots, amounts in quote units.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "borsh", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
+pub struct MarketParams {
+    /// Skew at which the price curve would reach 100 %, lots.
+    pub skew_scale: u64,
+    /// Cap of a side's open interest, lots. Zero forbids every increase.
+    pub max_oi: u64,
+    /// Open interest of a side below which an account's share is not capped, lots.
+    pub share_floor: u64,
+    /// Least worth of a position after a trade, quote units.
+    pub min_notional: u64,
+    /// Orders are multiples of this, lots.
+    pub step: u64,
+    /// Fee on notional.
+    pub taker_fee_ppm: u32,
+    /// The insurance fund's share of fees.
+    pub insurance_share_ppm: u32,
+    /// The protocol's share of fees; the pool gets the rest.
+    pub protocol_share_ppm: u32,
+    /// Least half spread.
+    pub base_spread_ppm: u32,
+    /// Half spread per confidence, ppm of `conf / price`.
+    pub conf_spread_ppm: u32,
+    /// Largest price impact.
+    pub max_impact_ppm: u32,
+    /// Cap of |S|·P, ppm of the market's equity.
+    pub max_skew_ppm: u32,
+    /// Cap of the traders' profit `T(P)`, ppm of `cash`.
+    pub profit_cap_ppm: u32,
+    /// Cap of an account's share of its side's open interest.
+    pub max_share_ppm: u32,
+    /// Maintenance margin fraction.
+    pub mmf_ppm: u32,
+    /// Initial margin fraction.
+    pub imf_ppm: u32,
+    /// Weight of positive unrealised profit in initial margin; withdrawals always use 0.
+    pub profit_weight_ppm: u32,
+    /// Liquidation fee.
+    pub liquidation_fee_ppm: u32,
+    /// Largest jump of the price that margin must survive.
+    pub max_gap_ppm: u32,
+    /// Share of the pool that is allocated to this market.
+    pub target_weight_ppm: u32,
+    /// A lot is 10^-`lot_decimals` of the base asset.
+    pub lot_decimals: u8,
+    /// Explicit padding.
+    pub _padding: [u8; 3],
+    /// How the oracle is judged.
+    pub oracle: OracleParams,
+}
+
+/// Smallest price concession of a liquidation auction, ppm.
+pub const AUCTION_START_PPM: u32 = 2_000;
+
+impl MarketParams {
+    /// Checks the hard bounds of the program and the gap-safe condition
+    /// `mmf ≥ max_impact + liquidation_fee + π_0 + max_gap`, `imf ≥ 1.25·mmf`.
+    ///
+    /// # Errors
+    /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
+    pub fn validate(&self) -> Result<()> {
+        within("skew_scale", self.skew_scale, 1, MAX_LOTS)?;
+        within("max_oi", self.max_oi, 0, MAX_LOTS)?;
+        within("share_floor", self.share_floor, 0, MAX_LOTS)?;
+        within("step", self.step, 1, MAX_LOTS)?;
+        within("min_notional", self.min_notional, 1, 1 << 40)?;
+        within("taker_fee_ppm", self.taker_fee_ppm, 0, 10_000)?;
+        within("insurance_share_ppm", self.insurance_share_ppm, 0, 1_000_000)?;
+        let left = ONE_PPM.saturating_sub(self.insurance_share_ppm);
+        within("protocol_share_ppm", self.protocol_share_ppm, 0, left.min(500_000))?;
+        within("base_spread_ppm", self.base_spread_ppm, 0, 10_000)?;
+        within("conf_spread_ppm", self.conf_spread_ppm, 0, 5_000_000)?;
+        within("max_impact_ppm", self.max_impact_ppm, 0, 100_000)?;
+        within("max_skew_ppm", self.max_skew_ppm, 0, 2_000_000)?;
+        within("profit_cap_ppm", self.profit_cap_ppm, 0, ONE_PPM)?;
+        within("max_share_ppm", self.max_share_ppm, 0, ONE_PPM)?;
+        within("liquidation_fee_ppm", self.liquidation_fee_ppm, 0, 50_000)?;
+        within("max_gap_ppm", self.max_gap_ppm, 1_000, 500_000)?;
+        within("profit_weight_ppm", self.profit_weight_ppm, 0, ONE_PPM)?;
+        within("target_weight_ppm", self.target_weight_ppm, 0, ONE_PPM)?;
+        within("lot_decimals", self.lot_decimals, 0, 18)?;
+        let gap_safe = u64::from(self.max_impact_ppm)
+            .saturating_add(u64::from(self.liquidation_fee_ppm))
+            .saturating_add(u64::from(AUCTION_START_PPM))
+            .saturating_add(u64::from(self.max_gap_ppm));
+        within("mmf_ppm", u64::from(self.mmf_ppm), gap_safe.max(5_000), 800_000)?;
+        let least_imf = u64::from(self.mmf_ppm).saturating_mul(5).div_ceil(4);
+        within("imf_ppm", u64::from(self.imf_ppm), least_imf, PPM)?;
+        self.oracle.validate()
+    }
+}
+
+const ONE_PPM: u32 = 1_000_000;
+
+/// Worth of a lot that a new market must have, quote units in Q32.32: 0.01 to 1. Flooring a lot then never
+/// costs anybody more than a unit.
+const LOT_WORTH: core::ops::RangeInclusive<u64> = 42_949_673..=1 << 32;
+
+/// Parameters, price and book of one market.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Market {
+    /// Risk parameters.
+    pub params: MarketParams,
+    /// Price.
+    pub oracle: OracleState,
+    /// Money and positions.
+    pub book: Book,
+}
+
+impl Market {
+    /// Prepares a zeroed market in place.
+    ///
+    /// # Errors
+    /// [`EngineError::ParameterOutOfBounds`] if a parameter or the worth of a lot is out of bounds.
+    pub fn initialize(&mut self, params: &MarketParams, oracle: OracleState) -> Result<()> {
+        params.validate()?;
+        within("worth of a lot (Q32.32)", oracle.price.to_bits(), *LOT_WORTH.start(), *LOT_WORTH.end())?;
+        self.params = *params;
+        self.oracle = oracle;
+        self.book.initialize(oracle.price);
+        Ok(())
+    }
+
+    /// The curve at the live price, with the spread that the oracle's confidence asks for.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn curve(&self) -> Result<Curve> {
+        let params = &self.params;
+        Ok(Curve {
+            price: self.oracle.price,
+            skew_scale: params.skew_scale,
+            max_impact_ppm: params.max_impact_ppm,
+            half_spread_ppm: half_spread_ppm(&self.oracle, params.base_spread_ppm, params.conf_spread_ppm)?,
+        })
+    }
+
+    /// Splits a fee: shares rounded down, the pool gets what is left, so that the parts sum exactly.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`] never for valid parameters.
+    pub fn split_fee(&self, fee: u64) -> Result<Fees> {
+        let insurance = ppm_floor(fee, self.params.insurance_share_ppm)?;
+        let protocol = ppm_floor(fee, self.params.protocol_share_ppm)?;
+        let pool = fee.checked_sub(insurance).and_then(|x| x.checked_sub(protocol)).ok_or(EngineError::Overflow)?;
+        Ok(Fees { pool, insurance, protocol })
+    }
+
+    /// Takes the accrued fees out of the book, to be credited part by part.
+    pub fn sweep(&mut self) -> Fees {
+        core::mem::take(&mut self.book.fees)
+    }
+
+    /// Worth of `lots` at the live price, rounded down.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn notional(&self, lots: u64) -> Result<u64> {
+        self.oracle.price.mul_floor(lots)
+    }
+
+    /// The live price.
+    #[must_use]
+    pub const fn mark(&self) -> Price {
+        self.oracle.price
+    }
+}

@@ -1,0 +1,414 @@
+//! From an oracle's print to a price that may be used, and for what.
+//!
+//! A source prints a mantissa with an exponent. [`normalise`] turns it into quote units per lot. [`select`]
+//! decides which source counts; the caller has no say: the secondary is used only when the primary is dead
+//! *and the market itself has not seen a valid primary print* for as long, so nobody can choose the fallback by passing
+//! an old account. [`OracleState::accept`] stores the print and moves the average. What a price may then be
+//! used for is one table, [`OracleState::require`]:
+//!
+//! | action | Fresh | Wide | Stale | Divergent |
+//! |---|---|---|---|---|
+//! | increase | yes | no | no | no |
+//! | close | yes | yes, at the wide spread | no | no |
+//! | deposit, repay; withdraw with nothing at risk | yes | yes | yes | yes |
+//! | withdraw with something at risk | yes | no | no | no |
+//! | liquidate | yes | only against a price moved by conf in the account's favour | no | no |
+//! | bankruptcy, deleveraging; pool shares | yes | no | no | no |
+//!
+//! Invariant I13: publish times never go back, and every cell of the table holds.
+
+use bytemuck::{Pod, Zeroable};
+
+use crate::decay;
+use crate::units::{PPM, Price, ppm_ceil, ppm_floor};
+use crate::wide::{self, Round};
+use crate::{EngineError, Result};
+
+/// How far a print may be ahead of the clock, seconds: validators' clocks drift by a few.
+pub const MAX_LEAD_SECONDS: i64 = 30;
+/// Longest gap that the average counts, seconds.
+pub const MAX_AVERAGE_GAP: u32 = 60;
+/// Most that one print moves the average, ppm of the average.
+pub const MAX_AVERAGE_STEP_PPM: u32 = 20_000;
+/// Decimal exponents beyond this are refused.
+const MAX_EXPONENT: i32 = 19;
+
+/// What a source said: `price · 10^exponent` quote per base, give or take `conf · 10^exponent`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Print {
+    /// Price mantissa, above zero.
+    pub price: u64,
+    /// Confidence, in the unit of `price`.
+    pub conf: u64,
+    /// Decimal exponent of both.
+    pub exponent: i32,
+    /// When the source published it, unix seconds.
+    pub publish_time: i64,
+}
+
+/// A print in quote units per lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Price, rounded to the nearest step below.
+    pub price: Price,
+    /// Confidence in Q32.32 quote units per lot, rounded up.
+    pub conf: u64,
+    /// Unix seconds.
+    pub publish_time: i64,
+}
+
+/// Converts a print to quote units per lot: `price · 10^(exponent + quote_decimals − lot_decimals)`.
+///
+/// The price is rounded down, which loses less than 1 ppm for every price in range; the confidence is
+/// rounded up.
+///
+/// # Errors
+/// [`EngineError::PriceOutOfRange`] for a zero price, an exponent beyond ±19 or a result out of range.
+pub fn normalise(print: &Print, quote_decimals: u8, lot_decimals: u8) -> Result<Reading> {
+    let shift = i32::from(quote_decimals).wrapping_sub(i32::from(lot_decimals));
+    let exponent = print.exponent.checked_add(shift).ok_or(EngineError::PriceOutOfRange)?;
+    let price = scale(print.price, exponent, Round::Down)?;
+    let conf = scale(print.conf, exponent, Round::Up)?;
+    Ok(Reading { price: Price::from_bits(price)?, conf, publish_time: print.publish_time })
+}
+
+/// `mantissa · 10^exponent` in Q32.32.
+fn scale(mantissa: u64, exponent: i32, round: Round) -> Result<u64> {
+    if exponent.unsigned_abs() > MAX_EXPONENT.unsigned_abs() {
+        return Err(EngineError::PriceOutOfRange);
+    }
+    let power = 10_u64.checked_pow(exponent.unsigned_abs()).ok_or(EngineError::PriceOutOfRange)?;
+    let scaled = if exponent < 0 {
+        wide::mul_div(mantissa, decay::ONE, power, round)
+    } else {
+        mantissa.checked_mul(power).ok_or(EngineError::Overflow).and_then(|x| wide::mul_div(x, decay::ONE, 1, round))
+    };
+    scaled.map_err(|_| EngineError::PriceOutOfRange)
+}
+
+/// How an oracle is judged. All ages in seconds.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "borsh", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
+pub struct OracleParams {
+    /// Widest confidence of a Fresh price, ppm of the price.
+    pub max_conf_ppm: u32,
+    /// Largest difference between two valid sources, ppm of the lower.
+    pub max_divergence_ppm: u32,
+    /// Oldest price that a trade may use.
+    pub max_trade_age: u32,
+    /// Oldest price that margin may use.
+    pub max_margin_age: u32,
+    /// Half-life of the average.
+    pub ema_half_life: u32,
+    /// Explicit padding.
+    pub _padding: u32,
+}
+
+impl OracleParams {
+    /// 1 % confidence, 2 % divergence, 5 s for trades, 60 s for margin, 300 s half-life.
+    pub const DEFAULT: Self = Self {
+        max_conf_ppm: 10_000,
+        max_divergence_ppm: 20_000,
+        max_trade_age: 5,
+        max_margin_age: 60,
+        ema_half_life: 300,
+        _padding: 0,
+    };
+
+    /// Checks the hard bounds of the program.
+    ///
+    /// # Errors
+    /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
+    pub fn validate(&self) -> Result<()> {
+        within("max_conf_ppm", self.max_conf_ppm, 100, 50_000)?;
+        within("max_divergence_ppm", self.max_divergence_ppm, 1_000, 100_000)?;
+        within("max_trade_age", self.max_trade_age, 1, 60)?;
+        within("max_margin_age", self.max_margin_age, self.max_trade_age, 300)?;
+        within("ema_half_life", self.ema_half_life, 60, 3_600)
+    }
+}
+
+/// `Ok` if `min ≤ value ≤ max`.
+///
+/// # Errors
+/// [`EngineError::ParameterOutOfBounds`] with the name.
+pub fn within<T: Into<u64>>(name: &'static str, value: T, min: T, max: T) -> Result<()> {
+    let (value, min, max) = (value.into(), min.into(), max.into());
+    if (min..=max).contains(&value) {
+        Ok(())
+    } else {
+        Err(EngineError::ParameterOutOfBounds { name, value, min, max })
+    }
+}
+
+/// State of a price at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Validity {
+    /// Young, narrow and undisputed.
+    Fresh,
+    /// The confidence interval is wider than `max_conf_ppm`.
+    Wide,
+    /// Older than the age that the use allows.
+    Stale,
+    /// Two valid sources disagree.
+    Divergent,
+}
+
+/// What a price is wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Increase a position.
+    Increase,
+    /// Decrease or close a position.
+    Close,
+    /// Deposit or repay.
+    Deposit,
+    /// Withdraw when nothing is at risk: no position, no debt.
+    WithdrawUnencumbered,
+    /// Withdraw with open positions, or against volatile collateral.
+    Withdraw,
+    /// Liquidate.
+    Liquidate,
+    /// Bankruptcy, deleveraging, settlement of losses.
+    Waterfall,
+    /// Mint or redeem pool shares, move pool money between markets.
+    PoolShares,
+}
+
+/// Which age limit applies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Age {
+    /// The price fills a trade: `max_trade_age`.
+    Trade,
+    /// The price values an account: `max_margin_age`.
+    Margin,
+}
+
+/// The price of a market or a collateral as accounts store it. Prices are Q32.32 quote units per lot.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct OracleState {
+    /// Last accepted price.
+    pub price: Price,
+    /// Exponential average of the price.
+    pub ema: Price,
+    /// Last accepted confidence, Q32.32 quote units per lot.
+    pub conf: u64,
+    /// Publish time of `price`, unix seconds.
+    pub publish_time: i64,
+    /// Publish time of the last valid print of the primary source, unix seconds.
+    pub primary_time: i64,
+    /// 1 while two valid sources disagree.
+    pub divergent: u8,
+    /// Explicit padding.
+    pub _padding: [u8; 7],
+}
+
+/// Prices that hold whichever of live and average is worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StrictPrice {
+    /// `min(price, ema)`: assets and long profits.
+    pub low: Price,
+    /// `max(price, ema)`: liabilities and short profits.
+    pub high: Price,
+}
+
+/// What the sources together say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The primary source is valid.
+    Primary(Reading),
+    /// Only the secondary source is valid.
+    Secondary(Reading),
+    /// Both are valid and differ by more than `max_divergence_ppm`.
+    Divergent,
+}
+
+/// Decides which source counts. `None` stands for a source that is unreadable or not configured.
+///
+/// # Errors
+/// [`EngineError::NoValidSource`] if none is young enough for margin, [`EngineError::PrimaryStillValid`] if
+/// only the secondary is but `state` has seen the primary within `max_margin_age`.
+pub fn select(
+    state: &OracleState,
+    params: &OracleParams,
+    [primary, secondary]: [Option<Reading>; 2],
+    now: i64,
+) -> Result<Selection> {
+    let limit = i64::from(params.max_margin_age);
+    let valid = |reading: Option<Reading>| reading.filter(|r| age(now, r.publish_time) <= limit);
+    match (valid(primary), valid(secondary)) {
+        (Some(a), Some(b)) => {
+            let (low, high) = (a.price.min(b.price).to_bits(), a.price.max(b.price).to_bits());
+            let apart = high.saturating_sub(low) > ppm_floor(low, params.max_divergence_ppm)?;
+            Ok(if apart { Selection::Divergent } else { Selection::Primary(a) })
+        }
+        (Some(a), None) => Ok(Selection::Primary(a)),
+        (None, Some(b)) => {
+            let age_seconds = age(now, state.primary_time);
+            if age_seconds <= limit {
+                return Err(EngineError::PrimaryStillValid { age_seconds });
+            }
+            Ok(Selection::Secondary(b))
+        }
+        (None, None) => {
+            let ages = [primary, secondary].into_iter().flatten().map(|r| age(now, r.publish_time));
+            let age_seconds = ages.min().unwrap_or(i64::MAX);
+            Err(EngineError::NoValidSource { age_seconds, limit_seconds: limit })
+        }
+    }
+}
+
+/// Seconds since `time`, 0 if it is ahead.
+fn age(now: i64, time: i64) -> i64 {
+    now.saturating_sub(time).max(0)
+}
+
+impl OracleState {
+    /// The state after the first print: the average starts at the price.
+    #[must_use]
+    pub fn first(reading: &Reading) -> Self {
+        Self {
+            price: reading.price,
+            ema: reading.price,
+            conf: reading.conf,
+            publish_time: reading.publish_time,
+            primary_time: reading.publish_time,
+            divergent: 0,
+            _padding: [0; 7],
+        }
+    }
+
+    /// Stores what [`select`] chose and moves the average towards it.
+    ///
+    /// A print with the stored publish time changes nothing but the confidence and the divergence mark; a
+    /// divergence leaves the price as it is.
+    ///
+    /// # Errors
+    /// [`EngineError::PublishTimeWentBack`], [`EngineError::PublishTimeInFuture`].
+    pub fn accept(&mut self, selection: Selection, params: &OracleParams, now: i64) -> Result<()> {
+        let reading = match selection {
+            Selection::Primary(reading) | Selection::Secondary(reading) => reading,
+            Selection::Divergent => {
+                self.divergent = 1;
+                return Ok(());
+            }
+        };
+        let (offered, stored) = (reading.publish_time, self.publish_time);
+        if offered < stored {
+            return Err(EngineError::PublishTimeWentBack { offered, stored });
+        }
+        let lead_seconds = offered.saturating_sub(now);
+        if lead_seconds > MAX_LEAD_SECONDS {
+            return Err(EngineError::PublishTimeInFuture { lead_seconds });
+        }
+        let elapsed = u32::try_from(offered.saturating_sub(stored)).unwrap_or(u32::MAX);
+        if elapsed > 0 {
+            self.ema = next_average(self.ema, reading.price, elapsed, params.ema_half_life)?;
+            self.price = reading.price;
+            self.publish_time = offered;
+        }
+        self.conf = self.conf_after(&reading, elapsed);
+        self.divergent = 0;
+        if matches!(selection, Selection::Primary(_)) {
+            self.primary_time = offered;
+        }
+        Ok(())
+    }
+
+    /// Two prints of one second can't both be right: the wider confidence stays.
+    fn conf_after(&self, reading: &Reading, elapsed: u32) -> u64 {
+        if elapsed == 0 { self.conf.max(reading.conf) } else { reading.conf }
+    }
+
+    /// State of the price at `now` for a use with the age limit `limit`.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`] for a price beyond 2^64 / 1e6.
+    pub fn validity(&self, params: &OracleParams, limit: Age, now: i64) -> Result<Validity> {
+        let limit = match limit {
+            Age::Trade => params.max_trade_age,
+            Age::Margin => params.max_margin_age,
+        };
+        Ok(if self.divergent != 0 {
+            Validity::Divergent
+        } else if age(now, self.publish_time) > i64::from(limit) {
+            Validity::Stale
+        } else if self.conf > ppm_floor(self.price.to_bits(), params.max_conf_ppm)? {
+            Validity::Wide
+        } else {
+            Validity::Fresh
+        })
+    }
+
+    /// The table at the head of this module. Returns the validity, so that a close at a Wide price can pay
+    /// the wide spread and a liquidation move the price.
+    ///
+    /// # Errors
+    /// [`EngineError::PriceNotUsable`].
+    pub fn require(&self, params: &OracleParams, (action, limit): (Action, Age), now: i64) -> Result<Validity> {
+        let validity = self.validity(params, limit, now)?;
+        let usable = match action {
+            Action::Deposit | Action::WithdrawUnencumbered => true,
+            Action::Close | Action::Liquidate => matches!(validity, Validity::Fresh | Validity::Wide),
+            Action::Increase | Action::Withdraw | Action::Waterfall | Action::PoolShares => {
+                validity == Validity::Fresh
+            }
+        };
+        if usable {
+            return Ok(validity);
+        }
+        let limit_seconds = i64::from(if limit == Age::Trade { params.max_trade_age } else { params.max_margin_age });
+        Err(EngineError::PriceNotUsable { validity, age_seconds: age(now, self.publish_time), limit_seconds })
+    }
+
+    /// The strict pair: live and average, sorted.
+    #[must_use]
+    pub fn strict(&self) -> StrictPrice {
+        StrictPrice { low: self.price.min(self.ema), high: self.price.max(self.ema) }
+    }
+
+    /// Confidence in ppm of the price, rounded up.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`] if it does not fit.
+    pub fn conf_ppm(&self) -> Result<u64> {
+        wide::mul_div(self.conf, PPM, self.price.to_bits(), Round::Up)
+    }
+}
+
+/// `ema + (1 − 2^(−dt/H))·(price − ema)` with `dt ≤ 60 s`, the step at most 2 % of the average.
+fn next_average(average: Price, price: Price, elapsed: u32, half_life: u32) -> Result<Price> {
+    let forgotten = decay::ONE.saturating_sub(decay::remaining(elapsed.min(MAX_AVERAGE_GAP), half_life)?);
+    let (from, to) = (average.to_bits(), price.to_bits());
+    let step = wide::mul_div(from.abs_diff(to), forgotten, decay::ONE, Round::Down)?;
+    let step = step.min(ppm_floor(from, MAX_AVERAGE_STEP_PPM)?);
+    let moved = if to >= from { from.checked_add(step) } else { from.checked_sub(step) };
+    Price::from_bits(moved.ok_or(EngineError::Overflow)?)
+}
+
+/// Lowest price of the confidence interval, never below [`Price::MIN`].
+///
+/// # Errors
+/// [`EngineError::PriceOutOfRange`] never for a stored state.
+pub fn lower_bound(state: &OracleState) -> Result<Price> {
+    Price::from_bits(state.price.to_bits().saturating_sub(state.conf).max(Price::MIN.to_bits()))
+}
+
+/// Highest price of the confidence interval, never above [`Price::MAX`].
+///
+/// # Errors
+/// [`EngineError::PriceOutOfRange`] never for a stored state.
+pub fn upper_bound(state: &OracleState) -> Result<Price> {
+    Price::from_bits(state.price.to_bits().saturating_add(state.conf).min(Price::MAX.to_bits()))
+}
+
+/// Half the spread that a fill pays, ppm: `max(base, k_conf · conf / price)`.
+///
+/// # Errors
+/// [`EngineError::Overflow`] if it exceeds 2^32 ppm.
+pub fn half_spread_ppm(state: &OracleState, base_ppm: u32, conf_multiple_ppm: u32) -> Result<u32> {
+    let from_conf = ppm_ceil(state.conf_ppm()?, conf_multiple_ppm)?;
+    u32::try_from(from_conf.max(u64::from(base_ppm))).map_err(|_| EngineError::Overflow)
+}

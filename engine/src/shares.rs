@@ -1,0 +1,48 @@
+//! A share of the pool is worth its part of the net asset value.
+//!
+//! `NAV = idle + Σ max(E_m, 0)`, with every market valued at whichever of live price and average is worse
+//! for who acts. Virtual shares and assets stop the first depositor from inflating the price (I12): to move
+//! the price of a share by a factor an attacker must give away a thousand times what a victim could lose.
+
+use crate::units::Quote;
+use crate::wide::{self, Round};
+use crate::{EngineError, Result};
+
+/// Shares and quote units that exist in addition to the real ones.
+pub const VIRTUAL: u64 = 1_000;
+
+/// Shares that a deposit of `amount` mints at `nav` and `supply`, rounded down.
+///
+/// # Errors
+/// [`EngineError::ZeroAmount`], [`EngineError::TooSmallForOneShare`], [`EngineError::Overflow`].
+pub fn issue(amount: u64, nav: u64, supply: u64) -> Result<u64> {
+    if amount == 0 {
+        return Err(EngineError::ZeroAmount);
+    }
+    let shares = wide::mul_div(amount, with_virtual(supply)?, with_virtual(nav)?, Round::Down)?;
+    if shares == 0 { Err(EngineError::TooSmallForOneShare) } else { Ok(shares) }
+}
+
+/// Quote units that `shares` are worth at `nav` and `supply`, rounded down.
+///
+/// # Errors
+/// [`EngineError::Overflow`].
+pub fn value(shares: u64, nav: u64, supply: u64) -> Result<u64> {
+    wide::mul_div(shares, with_virtual(nav)?, with_virtual(supply)?, Round::Down)
+}
+
+/// `idle + Σ equity`.
+///
+/// # Errors
+/// [`EngineError::Overflow`] from 2^63 on.
+pub fn nav(idle: u64, equities: impl IntoIterator<Item = Result<u64>>) -> Result<u64> {
+    let mut sum = idle;
+    for equity in equities {
+        sum = sum.checked_add(equity?).ok_or(EngineError::Overflow)?;
+    }
+    Quote::from_units(sum).map(Quote::units_or_zero)
+}
+
+fn with_virtual(amount: u64) -> Result<u64> {
+    amount.checked_add(VIRTUAL).ok_or(EngineError::Overflow)
+}

@@ -1,0 +1,215 @@
+//! I3: a side is the sum of its buckets, a bucket is the sum of its members and dust, and every position is
+//! in the bucket that it names.
+//!
+//! The dust, proven: scaling a bucket rounds up by less than 1 per unwind, and a member that leaves with an
+//! unwind pending rounds down by less than 1, as does one that stays. So, since the bucket was last empty,
+//! `bucket − Σ members < unwinds + departures with an unwind pending + members with one pending`, in lots and
+//! in quote units alike.
+
+#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+
+mod model;
+
+use std::collections::HashMap;
+
+use bulwark_engine::ladder::{BUCKETS, Bucket};
+use bulwark_engine::position::{Holding, Position};
+use bulwark_engine::units::Side;
+use model::world::{
+    ACCOUNTS, Done, HALF, ONE, Op, PARAMS, World, any_lend, any_move, any_trade, any_unwind, join, ladder, plain,
+    price,
+};
+use model::{Exact, config, int, of_normal, ratio};
+use proptest::prelude::*;
+
+/// What a history has done to a bucket since it was empty.
+#[derive(Clone, Default)]
+struct Past {
+    roundings: u64,
+    worst: Option<Exact>,
+}
+
+type Key = (u8, u8);
+
+fn key_of(position: &Position) -> Option<Key> {
+    position.is_open().then_some((position.side, position.bucket))
+}
+
+/// Follows the ladder from outside.
+#[derive(Default)]
+struct Witness(HashMap<Key, Past>);
+
+impl Witness {
+    fn see(&mut self, op: &Op, before: &World, after: &World) {
+        if let Op::Unwind { side, .. } = *op {
+            for number in 0..BUCKETS {
+                let [a, b] = [before, after].map(|w| w.market.book.side(side).buckets[number].unwind);
+                if a != b {
+                    self.0.entry((side.to_byte(), u8::try_from(number).unwrap())).or_default().roundings += 1;
+                }
+            }
+        }
+        if let Op::Increase { who, .. } | Op::Decrease { who, .. } | Op::Settle { who } = *op {
+            self.see_member(&before.accounts[who].position, &after.accounts[who].position, before, after);
+        }
+    }
+
+    fn see_member(&mut self, was: &Position, is: &Position, before: &World, after: &World) {
+        if let Some(key) = key_of(was) {
+            let bucket = bucket(before, key);
+            if bucket.members == 1 {
+                self.0.remove(&key);
+            } else if bucket.unwind != was.unwind {
+                self.0.entry(key).or_default().roundings += 1;
+            }
+        }
+        if let Some(key) = key_of(is) {
+            assert_eq!(bucket(after, key).unwind, is.unwind, "a member has just joined");
+            let past = self.0.entry(key).or_default();
+            if is.lots.0 != 0 {
+                let (min, max) = (ratio(i64::MIN, 1_u64 << 48), ratio(i64::MAX, 1_u64 << 48));
+                let entry = (-int(is.quote.0) / int(is.lots.0)).max(min).min(max);
+                past.worst = Some(match (past.worst.take(), is.side) {
+                    (None, _) => entry,
+                    (Some(worst), 0) => worst.max(entry),
+                    (Some(worst), _) => worst.min(entry),
+                });
+            }
+        }
+    }
+
+    fn require(&self, world: &World) {
+        for side in Side::BOTH {
+            let ladder = world.market.book.side(side);
+            let lots: u64 = ladder.buckets.iter().map(|b| b.lots).sum();
+            let cost: i64 = ladder.buckets.iter().map(|b| b.cost.0).sum();
+            assert_eq!((lots, cost), (ladder.lots, ladder.cost.0), "totals are the sums of the buckets");
+            for (number, bucket) in (0..).zip(&ladder.buckets) {
+                self.require_bucket(world, (side, number), bucket);
+            }
+        }
+    }
+
+    fn require_bucket(&self, world: &World, (side, number): (Side, u8), bucket: &Bucket) {
+        let members = world.members(side, &[number]);
+        assert_eq!(members.len(), usize::try_from(bucket.members).unwrap());
+        if members.is_empty() {
+            assert_eq!(*bucket, Bucket::empty(side), "a bucket without members is clear");
+            return;
+        }
+        let pending = |&&who: &&usize| world.accounts[who].position.unwind != bucket.unwind;
+        let past = self.0.get(&(side.to_byte(), number)).cloned().unwrap_or_default();
+        let dust = past.roundings + u64::try_from(members.iter().filter(pending).count()).unwrap();
+        let lots: u64 = members.iter().map(|&who| world.holding(who).lots.count()).sum();
+        let cost: i64 = members.iter().map(|&who| world.holding(who).quote.0).sum();
+        let over = (bucket.lots.checked_sub(lots).unwrap(), bucket.cost.0 - cost);
+        assert!(over.0 <= dust && over.1 >= 0 && over.1 <= i64::try_from(dust).unwrap(), "{over:?} of {dust}");
+        match past.worst {
+            None => assert_eq!(bucket.bound, Bucket::empty(side).bound, "claims have no entry"),
+            Some(worst) => {
+                let (bound, step) = (of_normal(bucket.bound), ratio(1, 1_u64 << 48));
+                let over = if side == Side::Long { bound - worst } else { worst - bound };
+                assert!(over >= int(0) && over < step, "the bound is the worst entry, rounded to the worse");
+            }
+        }
+    }
+}
+
+fn bucket(world: &World, (side, number): Key) -> Bucket {
+    *world.market.book.side(Side::from_byte(side).unwrap()).bucket(number).unwrap()
+}
+
+fn any_history() -> impl Strategy<Value = Vec<Op>> {
+    let step = prop_oneof![8 => any_trade(), 2 => any_move(), 2 => any_unwind(), 1 => any_lend()];
+    prop::collection::vec(step, 1..80)
+}
+
+proptest! {
+    #![proptest_config(config(200))]
+
+    #[test]
+    fn every_sum_bound_and_count_holds_after_every_operation(history in any_history()) {
+        let (mut world, mut witness) = (World::new(&PARAMS, HALF, 1 << 40), Witness::default());
+        for op in &history {
+            let before = world.clone();
+            if world.apply(op).is_ok() {
+                witness.see(op, &before, &world);
+                witness.require(&world);
+            }
+        }
+    }
+
+    /// Nobody is ever locked in: whatever happened, a settled position can close.
+    #[test]
+    fn every_position_can_leave_and_the_ladder_is_clear_after_the_last(history in any_history()) {
+        let mut world = World::new(&PARAMS, HALF, 1 << 40);
+        for op in &history {
+            let _ = world.apply(op);
+        }
+        world.apply(&Op::Lend { left: 1 << 50 }).unwrap();
+        for who in 0..ACCOUNTS {
+            if world.accounts[who].position.is_open() {
+                let settled = world.apply(&Op::Settle { who });
+                prop_assert!(settled.is_ok(), "{:?}", settled);
+            }
+            if world.accounts[who].position.is_open() {
+                let closed = world.apply(&Op::Decrease { who, eighths: 8 });
+                prop_assert!(matches!(closed, Ok(Done::Trade(_))), "{:?}", closed);
+            }
+            prop_assert!(!world.accounts[who].position.is_open());
+        }
+        for side in Side::BOTH {
+            let ladder = world.market.book.side(side);
+            prop_assert_eq!((ladder.lots, ladder.cost.0), (0, 0));
+            prop_assert!(ladder.buckets.iter().all(|b| *b == Bucket::empty(side)));
+        }
+    }
+
+    /// Section 3: sixteen steps per octave, eight octaves around the price at creation, clamped.
+    #[test]
+    fn the_key_of_an_entry_is_its_octave_and_sixteenth(
+        at in 30..33_u32, octave in 20..46_u32, sixteenth in 0..16_u64, rest in 0..u64::MAX,
+    ) {
+        let ladder = ladder(Side::Long, 1 << at);
+        let (first, width) = ((1_u64 << octave) + (sixteenth << (octave - 4)), 1_u64 << (octave - 4));
+        let bits = first + rest % width;
+        let expected = (i64::from(octave) - i64::from(at) + 4) * 16 + i64::try_from(sixteenth).unwrap();
+        let expected = if octave + 4 < at { 0 } else { expected.min(127) };
+        prop_assert_eq!(i64::from(ladder.key(plain(price(bits)))), expected);
+    }
+
+    #[test]
+    fn an_entry_is_the_exact_quotient_rounded_to_the_sides_worse(
+        lots in prop_oneof![-1_000_i64..1_000, any::<i64>()], quote in prop_oneof![-1_000_i64..1_000, any::<i64>()],
+    ) {
+        let holding = Holding {
+            lots: bulwark_engine::units::Lots(lots),
+            quote: bulwark_engine::units::Quote(quote),
+        };
+        let Some(entry) = holding.entry() else {
+            prop_assert_eq!(lots, 0);
+            return Ok(());
+        };
+        let one = int(1_u64 << 48);
+        let exact = -int(quote) / int(lots) * &one;
+        let rounded = if lots > 0 { exact.ceil() } else { exact.floor() };
+        let clamped = rounded.max(int(i64::MIN)).min(int(i64::MAX));
+        prop_assert_eq!(int(entry.0), clamped);
+    }
+}
+
+#[test]
+fn three_members_sum_by_hand() {
+    let mut long = ladder(Side::Long, ONE);
+    // Entries 1, 1.01 and 1.02 share the sixteenth from 1 to 1.0625: bucket 4 · 16.
+    let positions = [join(&mut long, 100, -100), join(&mut long, 200, -202), join(&mut long, 50, -51)];
+    assert!(positions.iter().all(|p| p.bucket == 64));
+    assert_eq!((long.lots, long.cost.0, long.buckets[64].members), (350, -353, 3));
+    assert_eq!(of_normal(long.buckets[64].bound).ceil(), int(2));
+    long.leave(&positions[0]).unwrap();
+    assert_eq!((long.lots, long.cost.0, long.buckets[64].members), (250, -253, 2));
+    long.leave(&positions[1]).unwrap();
+    long.leave(&positions[2]).unwrap();
+    assert_eq!(long.buckets[64], Bucket::empty(Side::Long));
+    assert!(long.leave(&positions[2]).is_err(), "nobody leaves twice");
+}

@@ -1,0 +1,236 @@
+//! Every error of the program, with what to do about it. Where numbers explain a refusal they are in the
+//! transaction's log.
+
+use anchor_lang::prelude::*;
+use bulwark_engine::EngineError;
+
+use crate::oracle::OracleError;
+
+/// Errors, from 6000 on.
+#[error_code]
+#[derive(PartialEq, Eq)]
+pub enum BulwarkError {
+    /// See the message.
+    #[msg("an amount does not fit: use a smaller one")]
+    Overflow,
+    /// See the message.
+    #[msg("amount is zero: pass at least one unit")]
+    ZeroAmount,
+    /// See the message.
+    #[msg("price out of range: a lot or token unit must be worth between 2^-12 and 2^14 quote units")]
+    PriceOutOfRange,
+    /// See the message.
+    #[msg("this oracle print is older than the stored one: pass the newest price account")]
+    PublishTimeWentBack,
+    /// See the message.
+    #[msg("this oracle print is ahead of the clock: wait, or pass another price account")]
+    PublishTimeInFuture,
+    /// See the message.
+    #[msg("no oracle source has a young enough print: post a new one, then refresh")]
+    NoValidSource,
+    /// See the message.
+    #[msg("the secondary oracle counts only while the primary is dead: pass a current primary account")]
+    PrimaryStillValid,
+    /// See the message.
+    #[msg("the stored price is too old for this: send refresh_market or refresh_vault first")]
+    PriceStale,
+    /// See the message.
+    #[msg("the price's confidence interval is too wide for this: wait for a narrower print")]
+    PriceWide,
+    /// See the message.
+    #[msg("the two oracle sources disagree: wait until they agree, then refresh")]
+    PriceDivergent,
+    /// See the message.
+    #[msg("lots must be a multiple of the market's step")]
+    NotAMultipleOfStep,
+    /// See the message.
+    #[msg("more lots than the position has: use u64::MAX to close all")]
+    CloseExceedsPosition,
+    /// See the message.
+    #[msg("the position is on the other side: close it first")]
+    OppositeSide,
+    /// See the message.
+    #[msg("no position in this market")]
+    NoPosition,
+    /// See the message.
+    #[msg("the fill would be worse than the limit price: widen the limit or trade less")]
+    LimitPrice,
+    /// See the message.
+    #[msg("the trade would move the price beyond max_impact: trade less")]
+    ImpactTooLarge,
+    /// See the message.
+    #[msg("the position would be worth less than min_notional: trade more, or close it whole")]
+    BelowMinNotional,
+    /// See the message.
+    #[msg("open interest would exceed its cap: trade less")]
+    OpenInterestCap,
+    /// See the message.
+    #[msg("skew would exceed its share of the market's equity: trade less, or the other side")]
+    SkewCap,
+    /// See the message.
+    #[msg("traders' profit is at its share of the market's cash: no increase until allocate_liquidity or a price move")]
+    ProfitCap,
+    /// See the message.
+    #[msg("the account would hold too large a share of its side: trade less")]
+    ShareCap,
+    /// See the message.
+    #[msg("the vault's deposit cap is reached: deposit less")]
+    DepositCap,
+    /// See the message.
+    #[msg("equity would be below the margin requirement: deposit more or reduce")]
+    InsufficientMargin,
+    /// See the message.
+    #[msg("a parameter is outside its hard bound: see the log for its name and range")]
+    ParameterOutOfBounds,
+    /// See the message.
+    #[msg("the balance is smaller than the amount")]
+    InsufficientBalance,
+    /// See the message.
+    #[msg("the amount buys less than one share: deposit more")]
+    TooSmallForOneShare,
+    /// See the message.
+    #[msg("stored state is corrupt: send check_invariants and report it")]
+    Corrupt,
+    /// See the message.
+    #[msg("the oracle account is not owned by the configured program")]
+    OracleWrongOwner,
+    /// See the message.
+    #[msg("the oracle account is not the configured one")]
+    OracleWrongAccount,
+    /// See the message.
+    #[msg("the oracle account carries another feed: pass the configured feed")]
+    OracleWrongFeed,
+    /// See the message.
+    #[msg("the price update is not fully verified: post it with full verification")]
+    OracleNotFullyVerified,
+    /// See the message.
+    #[msg("the oracle account cannot be read")]
+    OracleMalformed,
+    /// See the message.
+    #[msg("the oracle does not trade at present: wait, or use the secondary source")]
+    OracleNotTrading,
+    /// See the message.
+    #[msg("the oracle's price is zero or negative")]
+    OracleNonPositivePrice,
+    /// See the message.
+    #[msg("both configured oracle accounts must be passed")]
+    OracleAccountMissing,
+    /// See the message.
+    #[msg("this source is not configured: leave the account out")]
+    OracleNotConfigured,
+    /// See the message.
+    #[msg("signer is not allowed to do this")]
+    Unauthorized,
+    /// See the message.
+    #[msg("signer is not the program's upgrade authority")]
+    NotUpgradeAuthority,
+    /// See the message.
+    #[msg("this action is paused: see the pause bits of exchange and market")]
+    Paused,
+    /// See the message.
+    #[msg("the market is reduce-only: positions can only be closed")]
+    ReduceOnly,
+    /// See the message.
+    #[msg("all 16 position slots are in use: close one first")]
+    NoFreePositionSlot,
+    /// See the message.
+    #[msg("all 8 collateral slots are in use: withdraw one first")]
+    NoFreeCollateralSlot,
+    /// See the message.
+    #[msg("the margin account still holds something: close positions and withdraw everything first")]
+    AccountNotEmpty,
+    /// See the message.
+    #[msg("signed for an earlier incarnation of this account: sign again")]
+    WrongIncarnation,
+    /// See the message.
+    #[msg("an account is missing: pass every other market, then every vault of the margin account in slot order")]
+    AccountMissing,
+    /// See the message.
+    #[msg("this is not the expected market or vault: pass them in slot order")]
+    WrongAccount,
+    /// See the message.
+    #[msg("an account was passed twice")]
+    DuplicateAccount,
+    /// See the message.
+    #[msg("the mint has an extension that can change amounts or authority, or a freeze authority that is not accepted")]
+    UnsupportedMint,
+    /// See the message.
+    #[msg("the token account must be initialized, of the right mint and owner, without delegate or close authority")]
+    BadTokenAccount,
+    /// See the message.
+    #[msg("the vault received another amount than the transfer named")]
+    TransferMismatch,
+    /// See the message.
+    #[msg("the shares received would be fewer than the minimum asked for")]
+    BelowMinimumShares,
+    /// See the message.
+    #[msg("the market is at its target, or the pool has no idle cash: nothing to move")]
+    NothingToAllocate,
+    /// See the message.
+    #[msg("limit of markets or vaults reached")]
+    TooManyListings,
+}
+
+impl From<EngineError> for BulwarkError {
+    fn from(error: EngineError) -> Self {
+        use bulwark_engine::price::Validity;
+        msg!("{}", error);
+        match error {
+            EngineError::Overflow => Self::Overflow,
+            EngineError::ZeroAmount => Self::ZeroAmount,
+            EngineError::PriceOutOfRange => Self::PriceOutOfRange,
+            EngineError::PublishTimeWentBack { .. } => Self::PublishTimeWentBack,
+            EngineError::PublishTimeInFuture { .. } => Self::PublishTimeInFuture,
+            EngineError::NoValidSource { .. } => Self::NoValidSource,
+            EngineError::PrimaryStillValid { .. } => Self::PrimaryStillValid,
+            EngineError::PriceNotUsable { validity, .. } => match validity {
+                Validity::Divergent => Self::PriceDivergent,
+                Validity::Wide => Self::PriceWide,
+                Validity::Stale | Validity::Fresh => Self::PriceStale,
+            },
+            EngineError::NotAMultipleOfStep { .. } => Self::NotAMultipleOfStep,
+            EngineError::CloseExceedsPosition { .. } => Self::CloseExceedsPosition,
+            EngineError::OppositeSide => Self::OppositeSide,
+            EngineError::NoPosition => Self::NoPosition,
+            EngineError::LimitPrice { .. } => Self::LimitPrice,
+            EngineError::ImpactTooLarge { .. } => Self::ImpactTooLarge,
+            EngineError::BelowMinNotional { .. } => Self::BelowMinNotional,
+            EngineError::OpenInterestCap { .. } => Self::OpenInterestCap,
+            EngineError::SkewCap { .. } => Self::SkewCap,
+            EngineError::ProfitCap { .. } => Self::ProfitCap,
+            EngineError::ShareCap { .. } => Self::ShareCap,
+            EngineError::DepositCap { .. } => Self::DepositCap,
+            EngineError::InsufficientMargin { .. } => Self::InsufficientMargin,
+            EngineError::ParameterOutOfBounds { .. } => Self::ParameterOutOfBounds,
+            EngineError::InsufficientBalance { .. } => Self::InsufficientBalance,
+            EngineError::TooSmallForOneShare => Self::TooSmallForOneShare,
+            EngineError::Corrupt(_) => Self::Corrupt,
+        }
+    }
+}
+
+impl From<OracleError> for BulwarkError {
+    fn from(error: OracleError) -> Self {
+        match error {
+            OracleError::WrongOwner => Self::OracleWrongOwner,
+            OracleError::WrongAccount => Self::OracleWrongAccount,
+            OracleError::WrongFeed => Self::OracleWrongFeed,
+            OracleError::NotFullyVerified => Self::OracleNotFullyVerified,
+            OracleError::Malformed => Self::OracleMalformed,
+            OracleError::NotTrading => Self::OracleNotTrading,
+            OracleError::NonPositivePrice => Self::OracleNonPositivePrice,
+        }
+    }
+}
+
+/// Turns an engine result into a program result, with the numbers in the log.
+pub(crate) trait OrProgramError<T> {
+    /// `Ok` or the error of the program.
+    fn or_error(self) -> Result<T>;
+}
+
+impl<T> OrProgramError<T> for bulwark_engine::Result<T> {
+    fn or_error(self) -> Result<T> {
+        self.map_err(|error| BulwarkError::from(error).into())
+    }
+}

@@ -1,0 +1,101 @@
+//! List a market.
+//!
+//! A market's ladders make it larger than the 10 KiB that one instruction may allocate. The same
+//! instruction is sent twice: the first call allocates what it can, the second one grows the account to
+//! its size and initializes it.
+
+use anchor_lang::Discriminator as _;
+use anchor_lang::prelude::*;
+use anchor_lang::solana_program::entrypoint::MAX_PERMITTED_DATA_INCREASE;
+use anchor_lang::system_program::{self, Allocate, Assign, Transfer};
+use bulwark_engine::market::MarketParams;
+
+use super::listing;
+use crate::errors::{BulwarkError, OrProgramError as _};
+use crate::events::MarketCreated;
+use crate::oracle::OracleSource;
+use crate::state::{Exchange, Market, MarketStatus, VERSION};
+
+/// What the new market is like.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreateMarketArgs {
+    /// Index of the new market: the exchange's `market_count`.
+    pub index: u16,
+    /// Whether positions may be increased from the start.
+    pub status: MarketStatus,
+    /// Primary and secondary oracle.
+    pub sources: [OracleSource; 2],
+    /// Risk parameters.
+    pub params: MarketParams,
+}
+
+/// Accounts of `create_market`.
+#[derive(Accounts)]
+#[instruction(args: CreateMarketArgs)]
+pub struct CreateMarket<'info> {
+    /// Admin.
+    pub admin: Signer<'info>,
+    /// Pays the rent.
+    #[account(mut)]
+    pub payer: Signer<'info>,
+    /// The exchange.
+    #[account(mut, has_one = admin @ BulwarkError::Unauthorized)]
+    pub exchange: AccountLoader<'info, Exchange>,
+    /// CHECK: the new market: allocated by the first call, initialized by the second.
+    #[account(mut, seeds = [Market::SEED, &args.index.to_le_bytes()], bump)]
+    pub market: UncheckedAccount<'info>,
+    /// CHECK: the primary source; checked against the arguments.
+    pub primary: UncheckedAccount<'info>,
+    /// CHECK: the secondary source, required if one is configured; checked like the primary.
+    pub secondary: Option<UncheckedAccount<'info>>,
+    /// Creates the account.
+    pub system_program: Program<'info, System>,
+}
+
+impl<'info> CreateMarket<'info> {
+    /// Pays the full rent and makes the account the program's. Lamports that someone sent ahead count.
+    fn allocate(&self, index: u16, bump: u8) -> Result<()> {
+        let market = self.market.to_account_info();
+        let missing = Rent::get()?.minimum_balance(Market::SPACE).saturating_sub(market.lamports());
+        let program = *self.system_program.key;
+        let pay = Transfer { from: self.payer.to_account_info(), to: market.clone() };
+        system_program::transfer(CpiContext::new(program, pay), missing)?;
+        let seeds: &[&[&[u8]]] = &[&[Market::SEED, &index.to_le_bytes(), &[bump]]];
+        let space = u64::try_from(MAX_PERMITTED_DATA_INCREASE).map_err(|_| BulwarkError::Overflow)?;
+        let allocate = Allocate { account_to_allocate: market.clone() };
+        system_program::allocate(CpiContext::new_with_signer(program, allocate, seeds), space)?;
+        let assign = Assign { account_to_assign: market };
+        system_program::assign(CpiContext::new_with_signer(program, assign, seeds), &crate::ID)
+    }
+}
+
+pub(crate) fn handler(ctx: Context<CreateMarket>, args: &CreateMarketArgs) -> Result<()> {
+    let (accounts, bump) = (&ctx.accounts, ctx.bumps.market);
+    require!(args.index == accounts.exchange.load()?.market_count, BulwarkError::WrongAccount);
+    if accounts.market.data_is_empty() {
+        return accounts.allocate(args.index, bump);
+    }
+    require!(*accounts.market.owner == crate::ID, BulwarkError::WrongAccount);
+    accounts.market.resize(Market::SPACE)?;
+
+    let mut exchange = accounts.exchange.load_mut()?;
+    let sources = [Some(accounts.primary.as_ref()), accounts.secondary.as_deref()];
+    let decimals = (exchange.quote_decimals, args.params.lot_decimals);
+    let oracle = listing::first_price(&args.sources, sources, decimals, &args.params.oracle)?;
+
+    let mut data = accounts.market.try_borrow_mut_data()?;
+    let (discriminator, body) = data.split_first_chunk_mut::<8>().ok_or(BulwarkError::WrongAccount)?;
+    require!(*discriminator == [0; 8], BulwarkError::WrongAccount);
+    discriminator.copy_from_slice(Market::DISCRIMINATOR);
+    let market: &mut Market = bytemuck::try_from_bytes_mut(body).map_err(|_| BulwarkError::WrongAccount)?;
+    market.payer = accounts.payer.key();
+    market.index = listing::next_index(&mut exchange.market_count)?;
+    market.status = args.status.to_byte();
+    market.bump = bump;
+    market.version = VERSION;
+    market.sources = args.sources;
+    market.core.initialize(&args.params, oracle).or_error()?;
+
+    emit!(MarketCreated { market: args.index, price: oracle.price.to_bits() });
+    Ok(())
+}

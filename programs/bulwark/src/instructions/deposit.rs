@@ -1,0 +1,71 @@
+//! Move tokens into a margin account. Anyone may deposit for anyone; never paused.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use bulwark_engine::limits;
+use bulwark_engine::units::Quote;
+
+use crate::errors::{BulwarkError, OrProgramError as _};
+use crate::events::Deposited;
+use crate::state::{self, MarginAccount, Vault};
+use crate::tokens::{Transfer, require_plain};
+
+/// Accounts of `deposit`.
+#[derive(Accounts)]
+pub struct Deposit<'info> {
+    /// Owner of the tokens.
+    pub depositor: Signer<'info>,
+    /// Account to credit.
+    #[account(mut)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// Vault of the token.
+    #[account(mut, has_one = mint @ BulwarkError::WrongAccount, has_one = token_account @ BulwarkError::WrongAccount)]
+    pub vault: AccountLoader<'info, Vault>,
+    /// The vault's tokens.
+    #[account(mut)]
+    pub token_account: InterfaceAccount<'info, TokenAccount>,
+    /// The depositor's tokens.
+    #[account(mut)]
+    pub source: InterfaceAccount<'info, TokenAccount>,
+    /// Mint of the token.
+    pub mint: InterfaceAccount<'info, Mint>,
+    /// Token program of the mint.
+    pub token_program: Interface<'info, TokenInterface>,
+}
+
+impl<'info> Deposit<'info> {
+    fn validate(&self) -> Result<()> {
+        require!(self.source.key() != self.token_account.key(), BulwarkError::DuplicateAccount);
+        require!(self.source.mint == self.mint.key(), BulwarkError::BadTokenAccount);
+        require_plain(&self.source, self.depositor.key)
+    }
+
+    fn transfer(&mut self, amount: u64) -> Result<u64> {
+        let authority = self.depositor.to_account_info();
+        let (program, mint) = (&self.token_program, &self.mint);
+        Transfer { program, mint, from: &mut self.source, to: &mut self.token_account }.pull(amount, authority)
+    }
+}
+
+pub(crate) fn handler(ctx: Context<Deposit>, amount: u64) -> Result<()> {
+    ctx.accounts.validate()?;
+    let received = ctx.accounts.transfer(amount)?;
+
+    let mut vault = ctx.accounts.vault.load_mut()?;
+    let mut account = ctx.accounts.margin_account.load_mut()?;
+    vault.recorded = limits::grow(vault.recorded, received, vault.core.params.max_deposits).or_error()?;
+    if vault.is_quote() {
+        account.credit(Quote::from_units(received).or_error()?).or_error()?;
+    } else {
+        let slot = account.collateral_or_free(vault.index).ok_or(BulwarkError::NoFreeCollateralSlot)?;
+        slot.amount = limits::grow(slot.amount, received, u64::MAX).or_error()?;
+    }
+
+    emit!(Deposited {
+        account: ctx.accounts.margin_account.key(),
+        vault: vault.index,
+        sequence: state::next(&mut vault.sequence)?,
+        amount: received,
+    });
+    Ok(())
+}

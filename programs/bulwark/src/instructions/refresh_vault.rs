@@ -1,0 +1,51 @@
+//! Take the configured oracles' prices into a vault. For anyone to call.
+
+use anchor_lang::prelude::*;
+use bulwark_engine::{margin, price};
+
+use crate::errors::OrProgramError as _;
+use crate::events::VaultRefreshed;
+use crate::state::{self, Exchange, Vault, read_sources};
+
+/// Accounts of `refresh_vault`.
+#[derive(Accounts)]
+pub struct RefreshVault<'info> {
+    /// The exchange: keeps what the quote token counts for.
+    #[account(mut)]
+    pub exchange: AccountLoader<'info, Exchange>,
+    /// The vault.
+    #[account(mut)]
+    pub vault: AccountLoader<'info, Vault>,
+    /// CHECK: the primary source; owner, address or feed are checked against the vault's configuration.
+    pub primary: UncheckedAccount<'info>,
+    /// CHECK: the secondary source, required if one is configured; checked like the primary.
+    pub secondary: Option<UncheckedAccount<'info>>,
+}
+
+pub(crate) fn handler(ctx: Context<RefreshVault>) -> Result<()> {
+    let now = Clock::get()?.unix_timestamp;
+    let mut exchange = ctx.accounts.exchange.load_mut()?;
+    let mut vault = ctx.accounts.vault.load_mut()?;
+    let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
+    let decimals = (exchange.quote_decimals, vault.decimals);
+
+    let readings = read_sources(&vault.sources, accounts, decimals)?;
+    let (oracle, params) = (vault.core.oracle, vault.core.params.oracle);
+    let selection = price::select(&oracle, &params, readings, now).or_error()?;
+    vault.core.oracle.accept(selection, &params, now).or_error()?;
+    let oracle = vault.core.oracle;
+    if vault.is_quote() {
+        exchange.quote_weight_ppm = margin::quote_weight_ppm(&oracle).or_error()?;
+    }
+
+    emit!(VaultRefreshed {
+        vault: vault.index,
+        sequence: state::next(&mut vault.sequence)?,
+        price: oracle.price.to_bits(),
+        conf: oracle.conf,
+        ema: oracle.ema.to_bits(),
+        publish_time: oracle.publish_time,
+        divergent: oracle.divergent != 0,
+    });
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Distribute a market's accrued fees to the pool, the insurance fund and the protocol. For anyone to call.
+
+use anchor_lang::prelude::*;
+use bulwark_engine::limits;
+
+use crate::errors::OrProgramError as _;
+use crate::events::MarketSwept;
+use crate::state::{self, Exchange, InsuranceFund, Market, Pool};
+
+/// Accounts of `sweep_market`.
+#[derive(Accounts)]
+pub struct SweepMarket<'info> {
+    /// The exchange: holds the protocol's fees.
+    #[account(mut)]
+    pub exchange: AccountLoader<'info, Exchange>,
+    /// The market.
+    #[account(mut)]
+    pub market: AccountLoader<'info, Market>,
+    /// The pool.
+    #[account(mut)]
+    pub pool: AccountLoader<'info, Pool>,
+    /// The insurance fund.
+    #[account(mut)]
+    pub insurance_fund: AccountLoader<'info, InsuranceFund>,
+}
+
+pub(crate) fn handler(ctx: Context<SweepMarket>) -> Result<()> {
+    let mut exchange = ctx.accounts.exchange.load_mut()?;
+    let mut market = ctx.accounts.market.load_mut()?;
+    let mut pool = ctx.accounts.pool.load_mut()?;
+    let mut fund = ctx.accounts.insurance_fund.load_mut()?;
+
+    let fees = market.core.sweep();
+    pool.idle = limits::grow(pool.idle, fees.pool, u64::MAX).or_error()?;
+    fund.reserve = limits::grow(fund.reserve, fees.insurance, u64::MAX).or_error()?;
+    exchange.protocol_fees = limits::grow(exchange.protocol_fees, fees.protocol, u64::MAX).or_error()?;
+
+    emit!(MarketSwept {
+        market: market.index,
+        sequence: state::next(&mut market.sequence)?,
+        pool_sequence: state::next(&mut pool.sequence)?,
+        pool: fees.pool,
+        insurance: fees.insurance,
+        protocol: fees.protocol,
+    });
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Move tokens from a margin account to its owner.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use bulwark_engine::limits;
+use bulwark_engine::margin::{Health, HealthType};
+use bulwark_engine::units::Quote;
+
+use crate::errors::{BulwarkError, OrProgramError as _};
+use crate::events::Withdrawn;
+use crate::health::{self, Skip};
+use crate::state::{self, Exchange, MarginAccount, Pause, Vault};
+use crate::tokens::{Transfer, require_plain};
+
+/// How much to withdraw.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WithdrawArgs {
+    /// Incarnation id of the margin account.
+    pub incarnation: u64,
+    /// Token units.
+    pub amount: u64,
+}
+
+/// Accounts of `withdraw`. Remaining, if anything is at risk afterwards: the account's markets, then its
+/// other vaults, in slot order.
+#[derive(Accounts)]
+pub struct Withdraw<'info> {
+    /// Owner of the margin account: a delegate may not withdraw.
+    pub owner: Signer<'info>,
+    /// The exchange: signs for its vaults.
+    pub exchange: AccountLoader<'info, Exchange>,
+    /// Account to debit.
+    #[account(mut)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// Vault of the token.
+    #[account(mut, has_one = mint @ BulwarkError::WrongAccount, has_one = token_account @ BulwarkError::WrongAccount)]
+    pub vault: AccountLoader<'info, Vault>,
+    /// The vault's tokens.
+    #[account(mut)]
+    pub token_account: InterfaceAccount<'info, TokenAccount>,
+    /// A token account of the owner.
+    #[account(mut)]
+    pub destination: InterfaceAccount<'info, TokenAccount>,
+    /// Mint of the token.
+    pub mint: InterfaceAccount<'info, Mint>,
+    /// Token program of the mint.
+    pub token_program: Interface<'info, TokenInterface>,
+}
+
+impl<'info> Withdraw<'info> {
+    fn validate(&self, args: &WithdrawArgs) -> Result<()> {
+        let account = self.margin_account.load()?;
+        require!(account.owner == self.owner.key(), BulwarkError::Unauthorized);
+        require!(account.incarnation == args.incarnation, BulwarkError::WrongIncarnation);
+        require!(!Pause::WITHDRAW.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
+        require!(self.destination.key() != self.token_account.key(), BulwarkError::DuplicateAccount);
+        require!(self.destination.mint == self.mint.key(), BulwarkError::BadTokenAccount);
+        require_plain(&self.destination, self.owner.key)
+    }
+
+    fn transfer(&mut self, amount: u64) -> Result<()> {
+        let exchange = (self.exchange.to_account_info(), self.exchange.load()?.bump);
+        let (program, mint) = (&self.token_program, &self.mint);
+        Transfer { program, mint, from: &mut self.token_account, to: &mut self.destination }.push(amount, exchange)
+    }
+}
+
+/// Takes `amount` off the account's balance of the vault's token. Quote can be withdrawn down to zero, not
+/// borrowed.
+fn debit(account: &mut MarginAccount, vault: &Vault, amount: u64) -> Result<()> {
+    if vault.is_quote() {
+        let left = limits::shrink(account.quote.units_or_zero(), amount).or_error()?;
+        account.quote = Quote::from_units(left).or_error()?;
+    } else {
+        let slot = account.collateral_or_free(vault.index).ok_or(BulwarkError::InsufficientBalance)?;
+        slot.amount = limits::shrink(slot.amount, amount).or_error()?;
+    }
+    Ok(())
+}
+
+pub(crate) fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, args: &WithdrawArgs) -> Result<()> {
+    ctx.accounts.validate(args)?;
+    let now = Clock::get()?.unix_timestamp;
+    {
+        let mut account = ctx.accounts.margin_account.load_mut()?;
+        let mut vault = ctx.accounts.vault.load_mut()?;
+        debit(&mut account, &vault, args.amount)?;
+        vault.recorded = limits::shrink(vault.recorded, args.amount).or_error()?;
+        if !account.is_unencumbered() {
+            require_initial_margin(&account, &vault, &ctx, now)?;
+        }
+        emit!(Withdrawn {
+            account: ctx.accounts.margin_account.key(),
+            vault: vault.index,
+            sequence: state::next(&mut vault.sequence)?,
+            amount: args.amount,
+        });
+    }
+    ctx.accounts.transfer(args.amount)
+}
+
+/// Strict prices, initial haircuts, profit at zero.
+fn require_initial_margin<'info>(
+    account: &MarginAccount,
+    vault: &Vault,
+    ctx: &Context<'info, Withdraw<'info>>,
+    now: i64,
+) -> Result<()> {
+    let health = HealthType::Withdraw;
+    let skip = Skip { market: None, vault: (!vault.is_quote()).then_some(vault.index) };
+    let mut sum = health::of_other_legs(account, skip, ctx.remaining_accounts, (health, now))?;
+    let held = account.collaterals.iter().find(|c| c.amount != 0 && Some(c.vault) == skip.vault);
+    if let Some(slot) = held {
+        let leg = Health::of_collateral(&vault.core, slot.amount, health, now).or_error()?;
+        sum = sum.plus(leg).or_error()?;
+    }
+    let weight = ctx.accounts.exchange.load()?.quote_weight_ppm;
+    let quote = Health::of_quote(account.quote, weight, health).or_error()?;
+    sum.plus(quote).and_then(Health::require).or_error()
+}

@@ -1,0 +1,121 @@
+//! Bulwark: a perpetuals clearinghouse for Solana.
+//!
+//! The program is a thin shell around [`bulwark_engine`]: it checks who signs and which accounts are passed,
+//! moves tokens and emits events; every number about money is the engine's. This file is the list of
+//! entry points; each instruction has its own file under [`instructions`].
+
+#![allow(missing_docs, reason = "what Anchor generates for entry points and accounts structs has no documentation")]
+
+use anchor_lang::prelude::*;
+
+#[deny(missing_docs)]
+pub mod errors;
+#[deny(missing_docs)]
+pub mod events;
+mod health;
+pub mod instructions;
+#[deny(missing_docs)]
+pub mod oracle;
+#[deny(missing_docs)]
+pub mod state;
+mod tokens;
+
+use instructions::*;
+
+declare_id!("BuLwarkXq7cVJ1Yq3wqnVxCwDvHqVw2Wm9LrTgQbVpzE");
+
+/// The entry points.
+#[program]
+pub mod bulwark {
+    use super::*;
+
+    /// Creates the exchange, the quote vault, the pool and the insurance fund. Signed by the upgrade authority.
+    pub fn initialize_exchange(ctx: Context<InitializeExchange>, args: InitializeExchangeArgs) -> Result<()> {
+        initialize_exchange::handler(ctx, &args)
+    }
+
+    /// Lists a collateral.
+    pub fn create_vault(ctx: Context<CreateVault>, args: CreateVaultArgs) -> Result<()> {
+        create_vault::handler(ctx, &args)
+    }
+
+    /// Lists a market. A market is larger than one instruction may allocate: the first call allocates, the
+    /// second one grows and initializes.
+    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
+        create_market::handler(ctx, &args)
+    }
+
+    /// Takes the configured oracles' prices into a market.
+    pub fn refresh_market(ctx: Context<RefreshMarket>) -> Result<()> {
+        refresh_market::handler(ctx)
+    }
+
+    /// Takes the configured oracles' prices into a vault.
+    pub fn refresh_vault(ctx: Context<RefreshVault>) -> Result<()> {
+        refresh_vault::handler(ctx)
+    }
+
+    /// Opens a margin account.
+    pub fn open_margin_account(ctx: Context<OpenMarginAccount>, sub_id: u16) -> Result<()> {
+        open_margin_account::handler(ctx, sub_id)
+    }
+
+    /// Closes an empty margin account and returns its rent to the owner.
+    pub fn close_margin_account(ctx: Context<CloseMarginAccount>) -> Result<()> {
+        close_margin_account::handler(ctx)
+    }
+
+    /// Sets who may trade besides the owner; the default key is nobody.
+    pub fn set_delegate(ctx: Context<SetDelegate>, delegate: Pubkey) -> Result<()> {
+        set_delegate::handler(ctx, delegate)
+    }
+
+    /// Moves `amount` token units from the signer's token account to a margin account.
+    pub fn deposit(ctx: Context<Deposit>, amount: u64) -> Result<()> {
+        deposit::handler(ctx, amount)
+    }
+
+    /// Moves token units from a margin account to a token account of its owner.
+    pub fn withdraw<'info>(ctx: Context<'info, Withdraw<'info>>, args: WithdrawArgs) -> Result<()> {
+        withdraw::handler(ctx, &args)
+    }
+
+    /// Increases a position.
+    pub fn open_position<'info>(ctx: Context<'info, Trade<'info>>, args: OpenPositionArgs) -> Result<()> {
+        open_position::handler(ctx, &args)
+    }
+
+    /// Decreases or closes a position.
+    pub fn close_position<'info>(ctx: Context<'info, Trade<'info>>, args: ClosePositionArgs) -> Result<()> {
+        close_position::handler(ctx, &args)
+    }
+
+    /// Settles a position: pending unwind, claim, losses that claims wait for.
+    pub fn settle_position(ctx: Context<SettlePosition>) -> Result<()> {
+        settle_position::handler(ctx)
+    }
+
+    /// Adds `amount` quote units to the pool for at least `min_shares` junior shares.
+    pub fn add_liquidity<'info>(
+        ctx: Context<'info, AddLiquidity<'info>>,
+        amount: u64,
+        min_shares: u64,
+    ) -> Result<()> {
+        add_liquidity::handler(ctx, amount, min_shares)
+    }
+
+    /// Moves idle pool cash to a market, or its excess back, towards the market's target weight.
+    pub fn allocate_liquidity<'info>(ctx: Context<'info, AllocateLiquidity<'info>>) -> Result<()> {
+        allocate_liquidity::handler(ctx)
+    }
+
+    /// Distributes a market's accrued fees.
+    pub fn sweep_market(ctx: Context<SweepMarket>) -> Result<()> {
+        sweep_market::handler(ctx)
+    }
+
+    /// Recomputes what the passed accounts decide; a mismatch pauses withdrawals and increases.
+    pub fn check_invariants<'info>(ctx: Context<'info, CheckInvariants<'info>>) -> Result<()> {
+        check_invariants::handler(ctx)
+    }
+}

@@ -1,0 +1,119 @@
+//! A margin account: what one trader has and holds.
+
+use anchor_lang::prelude::*;
+use bulwark_engine::margin::{MAX_COLLATERALS, MAX_POSITIONS};
+use bulwark_engine::position::Position;
+use bulwark_engine::units::{Quote, Side};
+use bytemuck::{Pod, Zeroable};
+
+/// One trader's account. Seeds: `margin`, owner, sub-id (u16, little endian).
+#[account(zero_copy)]
+#[derive(Debug)]
+#[repr(C)]
+pub struct MarginAccount {
+    /// May do everything.
+    pub owner: Pubkey,
+    /// May trade, never withdraw. All zeros: nobody.
+    pub delegate: Pubkey,
+    /// Quote balance, quote units; a realised loss may turn it negative.
+    pub quote: Quote,
+    /// Unique among all accounts that ever lived at this address: signed arguments name it, so that nothing
+    /// signed for a closed account runs on the one that follows it.
+    pub incarnation: u64,
+    /// Volatile collaterals.
+    pub collaterals: [CollateralSlot; MAX_COLLATERALS],
+    /// Positions and claims.
+    pub positions: [Position; MAX_POSITIONS],
+    /// Which of the owner's accounts this is.
+    pub sub_id: u16,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Layout version.
+    pub version: u8,
+    /// Explicit padding.
+    pub _padding: [u8; 4],
+    /// Room for later fields.
+    pub reserved: [u8; 128],
+}
+
+/// One volatile collateral of an account. Empty if `amount` is zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct CollateralSlot {
+    /// Token units.
+    pub amount: u64,
+    /// Vault index.
+    pub vault: u16,
+    /// Explicit padding.
+    pub _padding: [u8; 6],
+}
+
+impl MarginAccount {
+    /// First seed of the address.
+    pub const SEED: &'static [u8] = b"margin";
+    /// Bytes of the account.
+    pub const SPACE: usize = 8 + size_of::<Self>();
+
+    /// Whether `signer` may trade.
+    #[must_use]
+    pub fn may_trade(&self, signer: &Pubkey) -> bool {
+        self.owner == *signer || (self.delegate == *signer && self.delegate != Pubkey::default())
+    }
+
+    /// The slot of a market's position, if it has one.
+    #[must_use]
+    pub fn position(&self, market: u16) -> Option<usize> {
+        self.positions.iter().position(|p| p.is_open() && p.market == market)
+    }
+
+    /// The slot of a market's position, or a free one prepared for `side`. One position per market.
+    #[must_use]
+    pub fn position_or_free(&mut self, market: u16, side: Side) -> Option<&mut Position> {
+        let slot = self.position(market).or_else(|| self.positions.iter().position(|p| !p.is_open()))?;
+        let position = self.positions.get_mut(slot)?;
+        if !position.is_open() {
+            *position = Position::new(market, side);
+        }
+        Some(position)
+    }
+
+    /// The position of a market.
+    #[must_use]
+    pub fn position_mut(&mut self, market: u16) -> Option<&mut Position> {
+        self.positions.iter_mut().find(|p| p.is_open() && p.market == market)
+    }
+
+    /// The slot of a collateral, or a free one prepared for it.
+    #[must_use]
+    pub fn collateral_or_free(&mut self, vault: u16) -> Option<&mut CollateralSlot> {
+        let held = self.collaterals.iter().position(|c| c.amount != 0 && c.vault == vault);
+        let slot = held.or_else(|| self.collaterals.iter().position(|c| c.amount == 0))?;
+        let slot = self.collaterals.get_mut(slot)?;
+        slot.vault = vault;
+        Some(slot)
+    }
+
+    /// Whether nothing is at risk: no position and no debt.
+    #[must_use]
+    pub fn is_unencumbered(&self) -> bool {
+        self.quote >= Quote::ZERO && !self.positions.iter().any(Position::is_open)
+    }
+
+    /// Whether the account holds nothing at all and may be closed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.is_unencumbered() && self.quote == Quote::ZERO && self.collaterals.iter().all(|c| c.amount == 0)
+    }
+
+    /// Adds `change` to the quote balance.
+    ///
+    /// # Errors
+    /// Overflow of the balance.
+    pub fn credit(&mut self, change: Quote) -> bulwark_engine::Result<Quote> {
+        self.quote = self.quote.plus(change)?;
+        Ok(self.quote)
+    }
+}
+
+const _: () = assert!(MarginAccount::SPACE == 8 + 64 + 16 + 16 * 8 + 40 * 16 + 8 + 128);
+const _: () = assert!(MarginAccount::SPACE <= 4096);

@@ -1,0 +1,66 @@
+//! A market: where its price comes from, and the engine's market in one piece.
+
+use anchor_lang::prelude::*;
+use bulwark_engine as engine;
+
+use crate::oracle::OracleSource;
+
+/// One market. Seeds: `market`, index (u16, little endian).
+#[account(zero_copy)]
+#[derive(Debug)]
+#[repr(C)]
+pub struct Market {
+    /// Who paid the rent and gets it back.
+    pub payer: Pubkey,
+    /// Number of events emitted so far.
+    pub sequence: u64,
+    /// Index: identifies the market in margin accounts.
+    pub index: u16,
+    /// [`MarketStatus`] as a byte.
+    pub status: u8,
+    /// Paused actions of this market, see [`super::Pause`].
+    pub pause: u8,
+    /// Bump of the address.
+    pub bump: u8,
+    /// Layout version.
+    pub version: u8,
+    /// Explicit padding.
+    pub _padding: [u8; 2],
+    /// Primary and secondary oracle.
+    pub sources: [OracleSource; 2],
+    /// Parameters, price and book.
+    pub core: engine::market::Market,
+    /// Room for later fields.
+    pub reserved: [u8; 128],
+}
+
+impl Market {
+    /// First seed of the address.
+    pub const SEED: &'static [u8] = b"market";
+    /// Bytes of the account.
+    pub const SPACE: usize = 8 + size_of::<Self>();
+}
+
+/// Where a market is in its life.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[borsh(use_discriminant = true)]
+#[repr(u8)]
+pub enum MarketStatus {
+    /// Positions can be closed, not increased.
+    ReduceOnly = 0,
+    /// Everything is allowed.
+    Active = 1,
+}
+
+impl MarketStatus {
+    /// The stored form.
+    #[must_use]
+    pub const fn to_byte(self) -> u8 {
+        match self {
+            Self::ReduceOnly => 0,
+            Self::Active => 1,
+        }
+    }
+}
+
+const _: () = assert!(Market::SPACE == 8 + 40 + 8 + 144 + size_of::<engine::market::Market>() + 128);

@@ -1,0 +1,102 @@
+//! Token transfers: what moved is what is credited.
+
+use anchor_lang::prelude::*;
+use anchor_spl::token_2022::spl_token_2022;
+use anchor_spl::token_2022::spl_token_2022::extension::{
+    BaseStateWithExtensions, ExtensionType, StateWithExtensions,
+};
+use anchor_spl::token_interface::{self, Mint, TokenAccount, TokenInterface, TransferChecked};
+
+use crate::errors::BulwarkError;
+use crate::state::Exchange;
+
+/// Both ends of a transfer and what it takes.
+pub(crate) struct Transfer<'a, 'info> {
+    /// Token program of the mint.
+    pub program: &'a Interface<'info, TokenInterface>,
+    /// Mint.
+    pub mint: &'a InterfaceAccount<'info, Mint>,
+    /// From.
+    pub from: &'a mut InterfaceAccount<'info, TokenAccount>,
+    /// To.
+    pub to: &'a mut InterfaceAccount<'info, TokenAccount>,
+}
+
+impl<'info> Transfer<'_, 'info> {
+    fn cpi(&self, authority: AccountInfo<'info>) -> TransferChecked<'info> {
+        TransferChecked {
+            from: self.from.to_account_info(),
+            mint: self.mint.to_account_info(),
+            to: self.to.to_account_info(),
+            authority,
+        }
+    }
+
+    /// Moves `amount` in, signed by the owner of `from`. Returns what arrived.
+    ///
+    /// # Errors
+    /// Zero amount, or whatever the token program refuses.
+    pub(crate) fn pull(&mut self, amount: u64, authority: AccountInfo<'info>) -> Result<u64> {
+        require!(amount > 0, BulwarkError::ZeroAmount);
+        let before = self.to.amount;
+        let cpi = CpiContext::new(*self.program.key, self.cpi(authority));
+        token_interface::transfer_checked(cpi, amount, self.mint.decimals)?;
+        self.to.reload()?;
+        Ok(self.to.amount.checked_sub(before).ok_or(BulwarkError::TransferMismatch)?)
+    }
+
+    /// Moves `amount` out of a vault, signed by the exchange.
+    ///
+    /// # Errors
+    /// Zero amount, [`BulwarkError::TransferMismatch`] if the vault lost another amount.
+    pub(crate) fn push(&mut self, amount: u64, exchange: (AccountInfo<'info>, u8)) -> Result<()> {
+        require!(amount > 0, BulwarkError::ZeroAmount);
+        let before = self.from.amount;
+        let (authority, bump) = exchange;
+        let seeds: &[&[&[u8]]] = &[&[Exchange::SEED, &[bump]]];
+        let cpi = CpiContext::new_with_signer(*self.program.key, self.cpi(authority), seeds);
+        token_interface::transfer_checked(cpi, amount, self.mint.decimals)?;
+        self.from.reload()?;
+        require!(before.checked_sub(self.from.amount) == Some(amount), BulwarkError::TransferMismatch);
+        Ok(())
+    }
+}
+
+/// `Ok` for a token account that nobody but `owner` can move or close.
+///
+/// # Errors
+/// [`BulwarkError::BadTokenAccount`].
+pub(crate) fn require_plain(account: &TokenAccount, owner: &Pubkey) -> Result<()> {
+    let plain = account.owner == *owner
+        && account.delegate.is_none()
+        && account.close_authority.is_none()
+        && !account.is_frozen();
+    require!(plain, BulwarkError::BadTokenAccount);
+    Ok(())
+}
+
+/// Extensions that neither change amounts nor give anybody authority over holders' tokens.
+const HARMLESS: [ExtensionType; 6] = [
+    ExtensionType::MetadataPointer,
+    ExtensionType::TokenMetadata,
+    ExtensionType::GroupPointer,
+    ExtensionType::TokenGroup,
+    ExtensionType::GroupMemberPointer,
+    ExtensionType::TokenGroupMember,
+];
+
+/// `Ok` for a mint whose transfers move what they say and that nobody can take back. Classic mints always
+/// are; a freeze authority is accepted, as every regulated stable token has one.
+///
+/// # Errors
+/// [`BulwarkError::UnsupportedMint`].
+pub(crate) fn require_supported(mint: &AccountInfo<'_>) -> Result<()> {
+    if *mint.owner != spl_token_2022::ID {
+        return Ok(());
+    }
+    let data = mint.try_borrow_data()?;
+    let state = StateWithExtensions::<spl_token_2022::state::Mint>::unpack(&data)?;
+    let harmless = state.get_extension_types()?.iter().all(|kind| HARMLESS.contains(kind));
+    require!(harmless, BulwarkError::UnsupportedMint);
+    Ok(())
+}
