@@ -12,7 +12,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::market::Market;
 use crate::position::Position;
 use crate::price::{Action, Age, OracleParams, OracleState, within};
-use crate::units::{NormalPrice, PPM, Price, Quote, Side, ppm_ceil, ppm_floor};
+use crate::units::{NormalPrice, PPM, Quote, Side, ppm_ceil, ppm_floor};
 use crate::{EngineError, Result};
 
 /// Positions an account can hold.
@@ -200,14 +200,11 @@ impl Health {
             HealthType::Withdraw => pnl.min(Quote::ZERO),
             _ => pnl,
         };
-        let requirement = Quote::from_units(ppm_ceil(notional(worst, holding.lots.count())?, fraction)?)?;
+        let requirement = Quote::from_units(ppm_ceil(worst.mul_ceil(holding.lots.count())?, fraction)?)?;
         Ok(Self { equity, requirement })
     }
 }
 
-fn notional(price: Price, lots: u64) -> Result<u64> {
-    price.mul_ceil(lots)
-}
 
 /// What a positive balance of the quote token counts for, ppm: `min(1, price)` at its strict low price.
 ///
@@ -216,4 +213,79 @@ fn notional(price: Price, lots: u64) -> Result<u64> {
 pub fn quote_weight_ppm(oracle: &OracleState) -> Result<u32> {
     let weight = oracle.strict().low.mul_floor(PPM)?.min(PPM);
     u32::try_from(weight).map_err(|_| EngineError::Overflow)
+}
+
+/// One volatile collateral of an account. Empty if `amount` is zero.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+pub struct CollateralSlot {
+    /// Token units.
+    pub amount: u64,
+    /// Vault index.
+    pub vault: u16,
+    /// Explicit padding.
+    pub _padding: [u8; 6],
+}
+
+/// What an account holds besides its quote balance.
+#[derive(Clone, Copy, Debug)]
+pub struct Legs<'a> {
+    /// Positions and claims.
+    pub positions: &'a [Position; MAX_POSITIONS],
+    /// Volatile collaterals.
+    pub collaterals: &'a [CollateralSlot; MAX_COLLATERALS],
+    /// A market to leave out.
+    pub skip_market: Option<u16>,
+    /// A vault to leave out.
+    pub skip_vault: Option<u16>,
+}
+
+/// Where the markets and collaterals of an account come from: a program finds them in the accounts that it
+/// was passed, a client in its cache.
+pub trait Listings {
+    /// Why one could not be had.
+    type Error: From<EngineError>;
+
+    /// Lets `read` see market `index`.
+    ///
+    /// # Errors
+    /// If there is no such market at hand, or what `read` says.
+    fn market(
+        &mut self,
+        index: u16,
+        read: impl FnOnce(&Market) -> Result<Health>,
+    ) -> core::result::Result<Health, Self::Error>;
+
+    /// Lets `read` see the collateral of vault `index`.
+    ///
+    /// # Errors
+    /// If there is no such vault at hand, or what `read` says.
+    fn collateral(
+        &mut self,
+        index: u16,
+        read: impl FnOnce(&Collateral) -> Result<Health>,
+    ) -> core::result::Result<Health, Self::Error>;
+}
+
+impl Legs<'_> {
+    /// Sum over the legs in slot order, positions first: the one walk that program and clients share.
+    ///
+    /// # Errors
+    /// Whatever a leg or its listing refuses.
+    pub fn health<L: Listings>(
+        &self,
+        listings: &mut L,
+        (kind, now): (HealthType, i64),
+    ) -> core::result::Result<Health, L::Error> {
+        let mut sum = Health::default();
+        for position in self.positions.iter().filter(|p| p.is_open() && Some(p.market) != self.skip_market) {
+            let read = |market: &Market| Health::of_position(market, position, kind, now);
+            sum = sum.plus(listings.market(position.market, read)?)?;
+        }
+        for slot in self.collaterals.iter().filter(|c| c.amount != 0 && Some(c.vault) != self.skip_vault) {
+            let read = |collateral: &Collateral| Health::of_collateral(collateral, slot.amount, kind, now);
+            sum = sum.plus(listings.collateral(slot.vault, read)?)?;
+        }
+        Ok(sum)
+    }
 }

@@ -229,7 +229,8 @@ pub enum Selection {
 ///
 /// # Errors
 /// [`EngineError::NoValidSource`] if none is young enough for margin, [`EngineError::PrimaryStillValid`] if
-/// only the secondary is but `state` has seen the primary within `max_margin_age`.
+/// only the secondary is but `state` has seen the primary within `max_margin_age`,
+/// [`EngineError::PublishTimeWentBack`] if the two disagree but the primary's print is older than the stored one.
 pub fn select(
     state: &OracleState,
     params: &OracleParams,
@@ -242,7 +243,13 @@ pub fn select(
         (Some(a), Some(b)) => {
             let (low, high) = (a.price.min(b.price).to_bits(), a.price.max(b.price).to_bits());
             let apart = high.saturating_sub(low) > ppm_floor(low, params.max_divergence_ppm)?;
-            Ok(if apart { Selection::Divergent } else { Selection::Primary(a) })
+            let (offered, stored) = (a.publish_time, state.publish_time);
+            match apart {
+                // An old print must not dispute a newer price: its passer may have chosen it.
+                true if offered < stored => Err(EngineError::PublishTimeWentBack { offered, stored }),
+                true => Ok(Selection::Divergent),
+                false => Ok(Selection::Primary(a)),
+            }
         }
         (Some(a), None) => Ok(Selection::Primary(a)),
         (None, Some(b)) => {
@@ -282,8 +289,8 @@ impl OracleState {
 
     /// Stores what [`select`] chose and moves the average towards it.
     ///
-    /// A print with the stored publish time changes nothing but the confidence and the divergence mark; a
-    /// divergence leaves the price as it is.
+    /// A print with the stored publish time changes neither price nor average; a divergence leaves all but its
+    /// mark as it is. An error changes nothing.
     ///
     /// # Errors
     /// [`EngineError::PublishTimeWentBack`], [`EngineError::PublishTimeInFuture`].

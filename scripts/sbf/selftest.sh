@@ -3,13 +3,13 @@
 # memory operation is compiled and run in LiteSVM: its results have to be the host's, and its panics have to show where.
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")" && pwd)
-target=$(realpath -m "${CARGO_TARGET_DIR:-$here/../../target}")
+target=$(realpath -m "${CARGO_TARGET_DIR:-$here/../../target}")/selftest
 batches=${1:-100}
 unset CARGO_TARGET_DIR
 
 # The algorithms of the builtins, on the host.
-cargo test --quiet --release --locked --manifest-path "$here/builtins/Cargo.toml" --target-dir "$target/selftest"
-# And all as compiled. The runner is built in the main target folder, where the runtime may be compiled already.
-"$here/build-sbf.sh" "$here/selftest/program" --own-toolchain --target-dir "$target/selftest" -- --locked
-cargo run --locked --manifest-path "$here/selftest/Cargo.toml" --target-dir "$target" -p selftest-runner -- \
-  "$target/selftest/deploy/selftest.so" "$batches"
+cargo test --quiet --release --locked --manifest-path "$here/builtins/Cargo.toml" --target-dir "$target"
+# And all as compiled.
+"$here/build-sbf.sh" "$here/selftest/program" --own-toolchain --target-dir "$target" -- --locked
+cargo run --quiet --locked --manifest-path "$here/selftest/Cargo.toml" --target-dir "$target" -p selftest-runner -- \
+  "$target/deploy/selftest.so" "$batches"

@@ -1,1 +1,14 @@
+//! The compiled program in an embedded runtime: what tests, benchmarks and the demonstration share.
+//!
+//! [`World`] is a chain with one exchange on it. Everything goes through the Rust SDK, and the ledger
+//! identity I1 is checked after every transaction, successful or not.
 
+pub mod fixtures;
+pub mod ledger;
+pub mod oracle_accounts;
+pub mod world;
+
+pub use fixtures::{BTC, SOL, SOL_VAULT};
+pub use solana_keypair::Keypair;
+pub use solana_signer::Signer;
+pub use world::{Failure, Outcome, Trader, World};

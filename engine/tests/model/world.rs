@@ -125,6 +125,14 @@ pub struct World {
     pub outside: i128,
 }
 
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let book = &self.market.book;
+        let totals = [&book.long, &book.short].map(|side| (side.lots, side.cost, side.carry));
+        write!(f, "World {{ {:?}, cash {}, {totals:?}, {:?} }}", self.market.oracle, book.cash, self.accounts)
+    }
+}
+
 impl World {
     /// A world at a price.
     pub fn new(params: &MarketParams, bits: u64, cash: u64) -> Self {

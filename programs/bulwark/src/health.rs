@@ -9,47 +9,66 @@ use std::cell::Ref;
 
 use anchor_lang::prelude::*;
 use anchor_lang::Discriminator;
-use bulwark_engine::margin::{Health, HealthType};
+use bulwark_engine::EngineError;
+use bulwark_engine::margin::{Collateral, Health, HealthType, Legs, Listings};
 use bulwark_engine::price::{Action, Age};
 use bytemuck::Pod;
 
 use crate::errors::{BulwarkError, OrProgramError as _};
-use crate::state::{MarginAccount, Market, Vault};
+use crate::state::{Market, Vault};
 
-/// The legs that an instruction has accounts of its own for.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Skip {
-    /// Market index.
-    pub market: Option<u16>,
-    /// Vault index.
-    pub vault: Option<u16>,
-}
-
-/// Health of every leg but the skipped ones and the quote balance.
+/// Health of the legs, from the accounts that follow the instruction's own.
 ///
 /// # Errors
 /// A missing account or one that is not next in slot order; a price that the health type cannot use.
-pub(crate) fn of_other_legs(
-    account: &MarginAccount,
-    skip: Skip,
-    remaining: &[AccountInfo<'_>],
-    (health, now): (HealthType, i64),
-) -> Result<Health> {
-    let mut remaining = remaining.iter();
-    let mut sum = Health::default();
-    for position in account.positions.iter().filter(|p| p.is_open() && Some(p.market) != skip.market) {
-        let market = view::<Market>(remaining.next())?;
-        require!(market.index == position.market, BulwarkError::WrongAccount);
-        let leg = Health::of_position(&market.core, position, health, now).or_error()?;
-        sum = sum.plus(leg).or_error()?;
+pub(crate) fn of_legs(legs: &Legs<'_>, remaining: &[AccountInfo<'_>], what: (HealthType, i64)) -> Result<Health> {
+    legs.health(&mut Remaining(remaining.iter()), what).map_err(|Refused(error)| error)
+}
+
+/// Listings in the order in which they are asked for.
+struct Remaining<'a, 'info>(core::slice::Iter<'a, AccountInfo<'info>>);
+
+/// A program error that engine errors turn into.
+struct Refused(Error);
+
+impl From<EngineError> for Refused {
+    fn from(error: EngineError) -> Self {
+        Self(BulwarkError::from(error).into())
     }
-    for slot in account.collaterals.iter().filter(|c| c.amount != 0 && Some(c.vault) != skip.vault) {
-        let vault = view::<Vault>(remaining.next())?;
-        require!(vault.index == slot.vault, BulwarkError::WrongAccount);
-        let leg = Health::of_collateral(&vault.core, slot.amount, health, now).or_error()?;
-        sum = sum.plus(leg).or_error()?;
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self(error)
     }
-    Ok(sum)
+}
+
+impl Listings for Remaining<'_, '_> {
+    type Error = Refused;
+
+    fn market(
+        &mut self,
+        index: u16,
+        read: impl FnOnce(&bulwark_engine::market::Market) -> bulwark_engine::Result<Health>,
+    ) -> core::result::Result<Health, Refused> {
+        let market = view::<Market>(self.0.next())?;
+        if market.index != index {
+            return Err(Refused(BulwarkError::WrongAccount.into()));
+        }
+        Ok(read(&market.core)?)
+    }
+
+    fn collateral(
+        &mut self,
+        index: u16,
+        read: impl FnOnce(&Collateral) -> bulwark_engine::Result<Health>,
+    ) -> core::result::Result<Health, Refused> {
+        let vault = view::<Vault>(self.0.next())?;
+        if vault.index != index {
+            return Err(Refused(BulwarkError::WrongAccount.into()));
+        }
+        Ok(read(&vault.core)?)
+    }
 }
 
 /// Lowest and highest equity of market `index` over live price and average, for pool shares.

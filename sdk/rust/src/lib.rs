@@ -1,1 +1,25 @@
-#![doc = "x"]
+//! Rust client of Bulwark, without RPC: it builds instructions, reads accounts and events, and answers
+//! questions about health and price with the engine itself.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`address`] | where every account is |
+//! | [`listings`] | which vaults and markets there are: what instructions need to know of them |
+//! | [`instruction`] | every instruction of the program, remaining accounts included |
+//! | [`account`] | account bytes to structs, without a copy |
+//! | [`health`] | health, PnL and quotes of a margin account |
+//! | [`event`] | events from transaction logs |
+//! | [`units`] | decimal amounts and prices to the integers of the program and back |
+
+pub mod account;
+pub mod address;
+pub mod event;
+pub mod health;
+pub mod instruction;
+pub mod listings;
+pub mod units;
+
+pub use anchor_lang::prelude::Pubkey;
+pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+pub use bulwark as program;
+pub use bulwark_engine as engine;

@@ -2,14 +2,14 @@
 //! excess over maintenance margin, or else must leave the account healthy.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::{Health, HealthType};
+use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::position::Position;
 use bulwark_engine::trade::Order;
 use bulwark_engine::units::Quote;
 
 use super::trade::{self, Trade};
 use crate::errors::{BulwarkError, OrProgramError as _};
-use crate::health::{self, Skip};
+use crate::health;
 use crate::state::Market;
 
 /// What to close.
@@ -51,8 +51,8 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Trade<'info>>, args: &ClosePosi
     let after = leg(&market, &position, quote)?;
 
     if !after.is_no_worse_than(before).or_error()? {
-        let skip = Skip { market: Some(market.index), vault: None };
-        let others = health::of_other_legs(&account, skip, ctx.remaining_accounts, (HealthType::Maint, now))?;
+        let others = Legs { skip_market: Some(market.index), ..account.legs() };
+        let others = health::of_legs(&others, ctx.remaining_accounts, (HealthType::Maint, now))?;
         others.plus(after).and_then(Health::require).or_error()?;
     }
 

@@ -1,13 +1,13 @@
 //! Increase a position.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::{Health, HealthType};
+use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::trade::Order;
 use bulwark_engine::units::Side;
 
 use super::trade::{self, Trade};
 use crate::errors::{BulwarkError, OrProgramError as _};
-use crate::health::{self, Skip};
+use crate::health;
 use crate::state::{Exchange, MarginAccount, Market, MarketStatus, Pause};
 
 /// What to buy or sell.
@@ -44,9 +44,9 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Trade<'info>>, args: &OpenPosit
     let position = *slot;
     account.credit(report.quote_change).or_error()?;
 
-    let skip = Skip { market: Some(market.index), vault: None };
     let health = HealthType::Init;
-    let others = health::of_other_legs(&account, skip, ctx.remaining_accounts, (health, now))?;
+    let others = Legs { skip_market: Some(market.index), ..account.legs() };
+    let others = health::of_legs(&others, ctx.remaining_accounts, (health, now))?;
     let leg = Health::of_position_at_stored_price(&market.core, &position, health).or_error()?;
     let quote = Health::of_quote(account.quote, exchange.quote_weight_ppm, health).or_error()?;
     others.plus(leg).and_then(|h| h.plus(quote)).and_then(Health::require).or_error()?;

@@ -3,12 +3,12 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use bulwark_engine::limits;
-use bulwark_engine::margin::{Health, HealthType};
+use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::units::Quote;
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::Withdrawn;
-use crate::health::{self, Skip};
+use crate::health;
 use crate::state::{self, Exchange, MarginAccount, Pause, Vault};
 use crate::tokens::{Transfer, require_plain};
 
@@ -107,10 +107,10 @@ fn require_initial_margin<'info>(
     now: i64,
 ) -> Result<()> {
     let health = HealthType::Withdraw;
-    let skip = Skip { market: None, vault: (!vault.is_quote()).then_some(vault.index) };
-    let mut sum = health::of_other_legs(account, skip, ctx.remaining_accounts, (health, now))?;
-    let held = account.collaterals.iter().find(|c| c.amount != 0 && Some(c.vault) == skip.vault);
-    if let Some(slot) = held {
+    let named = (!vault.is_quote()).then_some(vault.index);
+    let others = Legs { skip_vault: named, ..account.legs() };
+    let mut sum = health::of_legs(&others, ctx.remaining_accounts, (health, now))?;
+    if let Some(slot) = account.collaterals.iter().find(|c| c.amount != 0 && Some(c.vault) == named) {
         let leg = Health::of_collateral(&vault.core, slot.amount, health, now).or_error()?;
         sum = sum.plus(leg).or_error()?;
     }

@@ -1,10 +1,9 @@
 //! A margin account: what one trader has and holds.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::{MAX_COLLATERALS, MAX_POSITIONS};
+use bulwark_engine::margin::{CollateralSlot, Legs, MAX_COLLATERALS, MAX_POSITIONS};
 use bulwark_engine::position::Position;
 use bulwark_engine::units::{Quote, Side};
-use bytemuck::{Pod, Zeroable};
 
 /// One trader's account. Seeds: `margin`, owner, sub-id (u16, little endian).
 #[account(zero_copy)]
@@ -34,18 +33,6 @@ pub struct MarginAccount {
     pub _padding: [u8; 4],
     /// Room for later fields.
     pub reserved: [u8; 128],
-}
-
-/// One volatile collateral of an account. Empty if `amount` is zero.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
-#[repr(C)]
-pub struct CollateralSlot {
-    /// Token units.
-    pub amount: u64,
-    /// Vault index.
-    pub vault: u16,
-    /// Explicit padding.
-    pub _padding: [u8; 6],
 }
 
 impl MarginAccount {
@@ -103,6 +90,12 @@ impl MarginAccount {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.is_unencumbered() && self.quote == Quote::ZERO && self.collaterals.iter().all(|c| c.amount == 0)
+    }
+
+    /// Everything the account holds besides quote.
+    #[must_use]
+    pub const fn legs(&self) -> Legs<'_> {
+        Legs { positions: &self.positions, collaterals: &self.collaterals, skip_market: None, skip_vault: None }
     }
 
     /// Adds `change` to the quote balance.

@@ -12,7 +12,7 @@ mod vault;
 
 pub use exchange::{Exchange, Pause};
 pub use insurance_fund::InsuranceFund;
-pub use margin_account::{CollateralSlot, MarginAccount};
+pub use margin_account::MarginAccount;
 pub use market::{Market, MarketStatus};
 pub use pool::{Pool, Tranche};
 pub use vault::Vault;

@@ -1,0 +1,74 @@
+//! Where every account is: program-derived addresses and the ids of other programs.
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::pubkey;
+use bulwark::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
+
+/// The program.
+pub const PROGRAM: Pubkey = bulwark::ID;
+/// SPL Token.
+pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
+/// SPL Token-2022.
+pub const TOKEN_2022_PROGRAM: Pubkey = pubkey!("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
+/// System program.
+pub const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
+/// Upgradeable loader: owner of the program's data account.
+pub const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
+
+fn derive(seeds: &[&[u8]]) -> Pubkey {
+    Pubkey::find_program_address(seeds, &PROGRAM).0
+}
+
+/// The exchange.
+#[must_use]
+pub fn exchange() -> Pubkey {
+    derive(&[Exchange::SEED])
+}
+
+/// The pool.
+#[must_use]
+pub fn pool() -> Pubkey {
+    derive(&[Pool::SEED])
+}
+
+/// The insurance fund.
+#[must_use]
+pub fn insurance_fund() -> Pubkey {
+    derive(&[InsuranceFund::SEED])
+}
+
+/// Mint of the junior pool shares.
+#[must_use]
+pub fn junior_mint() -> Pubkey {
+    derive(&[Pool::SHARES_SEED, Pool::JUNIOR_SEED])
+}
+
+/// Vault of a mint.
+#[must_use]
+pub fn vault(mint: &Pubkey) -> Pubkey {
+    derive(&[Vault::SEED, mint.as_ref()])
+}
+
+/// Token account of a mint's vault.
+#[must_use]
+pub fn vault_tokens(mint: &Pubkey) -> Pubkey {
+    derive(&[Vault::TOKENS_SEED, mint.as_ref()])
+}
+
+/// Market with this index.
+#[must_use]
+pub fn market(index: u16) -> Pubkey {
+    derive(&[Market::SEED, &index.to_le_bytes()])
+}
+
+/// Margin account of an owner.
+#[must_use]
+pub fn margin_account(owner: &Pubkey, sub_id: u16) -> Pubkey {
+    derive(&[MarginAccount::SEED, owner.as_ref(), &sub_id.to_le_bytes()])
+}
+
+/// Data account of the deployed program: names the upgrade authority.
+#[must_use]
+pub fn program_data() -> Pubkey {
+    Pubkey::find_program_address(&[PROGRAM.as_ref()], &UPGRADEABLE_LOADER).0
+}

@@ -1,0 +1,359 @@
+//! Every instruction of the program. Accounts that health needs are added from the [`Listings`]; signed
+//! arguments name the incarnation of the margin account that was read.
+
+use anchor_lang::prelude::Pubkey;
+use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
+use anchor_lang::{InstructionData, ToAccountMetas};
+use bulwark::instructions::{
+    ClosePositionArgs, CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs, OpenPositionArgs, WithdrawArgs,
+};
+use bulwark::state::{MarginAccount, Vault};
+use bulwark::{accounts, instruction as data};
+use bulwark_engine::units::Side;
+use thiserror::Error;
+
+use crate::address::{self, PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM};
+use crate::listings::{Listings, VaultListing};
+
+/// Why an instruction can't be built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum BuildError {
+    /// No such vault in the listings.
+    #[error("vault {0} is not in the listings: load them again")]
+    UnknownVault(u16),
+    /// No such market in the listings.
+    #[error("market {0} is not in the listings: load them again")]
+    UnknownMarket(u16),
+    /// The margin account holds something that the listings lack.
+    #[error("the margin account holds a market or vault that is not in the listings: load them again")]
+    UnknownLeg,
+}
+
+/// Primary and optional secondary oracle accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OracleAccounts {
+    /// Primary.
+    pub primary: Pubkey,
+    /// Secondary, if one is configured.
+    pub secondary: Option<Pubkey>,
+}
+
+/// A margin account as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Margin<'a> {
+    /// Its address.
+    pub address: Pubkey,
+    /// Its content.
+    pub account: &'a MarginAccount,
+}
+
+/// A trade. Prices are Q32.32 quote units per lot, fees excluded; see [`crate::units`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    /// Market index.
+    pub market: u16,
+    /// Lots; `u64::MAX` closes all.
+    pub lots: u64,
+    /// Worst fill price.
+    pub limit_price: u64,
+}
+
+fn instruction(accounts: &impl ToAccountMetas, data: &impl InstructionData) -> Instruction {
+    Instruction { program_id: PROGRAM, accounts: accounts.to_account_metas(None), data: data.data() }
+}
+
+fn with_readonly(mut instruction: Instruction, keys: impl IntoIterator<Item = Pubkey>) -> Instruction {
+    instruction.accounts.extend(keys.into_iter().map(|key| AccountMeta::new_readonly(key, false)));
+    instruction
+}
+
+/// Creates the exchange. Signed by the program's upgrade authority.
+#[must_use]
+pub fn initialize_exchange(
+    deployer: Pubkey,
+    (mint, token_program): (Pubkey, Pubkey),
+    args: InitializeExchangeArgs,
+) -> Instruction {
+    let accounts = accounts::InitializeExchange {
+        deployer,
+        program: PROGRAM,
+        program_data: address::program_data(),
+        exchange: address::exchange(),
+        quote_vault: address::vault(&mint),
+        token_account: address::vault_tokens(&mint),
+        pool: address::pool(),
+        share_mint: address::junior_mint(),
+        insurance_fund: address::insurance_fund(),
+        mint,
+        token_program,
+        share_token_program: TOKEN_PROGRAM,
+        system_program: SYSTEM_PROGRAM,
+    };
+    instruction(&accounts, &data::InitializeExchange { args })
+}
+
+/// Lists a collateral. Signed by admin and payer.
+#[must_use]
+pub fn create_vault(
+    (admin, payer): (Pubkey, Pubkey),
+    (mint, token_program): (Pubkey, Pubkey),
+    oracles: OracleAccounts,
+    args: CreateVaultArgs,
+) -> Instruction {
+    let accounts = accounts::CreateVault {
+        admin,
+        payer,
+        exchange: address::exchange(),
+        vault: address::vault(&mint),
+        token_account: address::vault_tokens(&mint),
+        mint,
+        primary: oracles.primary,
+        secondary: oracles.secondary,
+        token_program,
+        system_program: SYSTEM_PROGRAM,
+    };
+    instruction(&accounts, &data::CreateVault { args })
+}
+
+/// Lists a market: both instructions, in this order, in one transaction or two. Signed by admin and payer.
+#[must_use]
+pub fn create_market(
+    (admin, payer): (Pubkey, Pubkey),
+    oracles: OracleAccounts,
+    args: CreateMarketArgs,
+) -> [Instruction; 2] {
+    let accounts = accounts::CreateMarket {
+        admin,
+        payer,
+        exchange: address::exchange(),
+        market: address::market(args.index),
+        primary: oracles.primary,
+        secondary: oracles.secondary,
+        system_program: SYSTEM_PROGRAM,
+    };
+    let step = instruction(&accounts, &data::CreateMarket { args });
+    [step.clone(), step]
+}
+
+/// Takes the oracles' prices into a market. No signer.
+#[must_use]
+pub fn refresh_market(index: u16, oracles: OracleAccounts) -> Instruction {
+    let accounts = accounts::RefreshMarket {
+        exchange: address::exchange(),
+        market: address::market(index),
+        primary: oracles.primary,
+        secondary: oracles.secondary,
+    };
+    instruction(&accounts, &data::RefreshMarket {})
+}
+
+/// Takes the oracles' prices into a vault. No signer.
+#[must_use]
+pub fn refresh_vault(mint: &Pubkey, oracles: OracleAccounts) -> Instruction {
+    let accounts = accounts::RefreshVault {
+        exchange: address::exchange(),
+        vault: address::vault(mint),
+        primary: oracles.primary,
+        secondary: oracles.secondary,
+    };
+    instruction(&accounts, &data::RefreshVault {})
+}
+
+/// Opens a margin account. Signed by owner and payer.
+#[must_use]
+pub fn open_margin_account(owner: Pubkey, payer: Pubkey, sub_id: u16) -> Instruction {
+    let accounts = accounts::OpenMarginAccount {
+        owner,
+        payer,
+        exchange: address::exchange(),
+        margin_account: address::margin_account(&owner, sub_id),
+        system_program: SYSTEM_PROGRAM,
+    };
+    instruction(&accounts, &data::OpenMarginAccount { sub_id })
+}
+
+/// Closes an empty margin account. Signed by the owner, who gets the rent.
+#[must_use]
+pub fn close_margin_account(owner: Pubkey, margin_account: Pubkey) -> Instruction {
+    instruction(&accounts::CloseMarginAccount { owner, margin_account }, &data::CloseMarginAccount {})
+}
+
+/// Sets the delegate; the default key is nobody. Signed by the owner.
+#[must_use]
+pub fn set_delegate(owner: Pubkey, margin_account: Pubkey, delegate: Pubkey) -> Instruction {
+    instruction(&accounts::SetDelegate { owner, margin_account }, &data::SetDelegate { delegate })
+}
+
+/// Deposits `amount` token units from `source` to a margin account. Signed by the owner of `source`.
+#[must_use]
+pub fn deposit(
+    depositor: Pubkey,
+    margin_account: Pubkey,
+    vault: &VaultListing,
+    (source, amount): (Pubkey, u64),
+) -> Instruction {
+    let accounts = accounts::Deposit {
+        depositor,
+        margin_account,
+        vault: vault.address,
+        token_account: vault.token_account,
+        source,
+        mint: vault.mint,
+        token_program: vault.token_program,
+    };
+    instruction(&accounts, &data::Deposit { amount })
+}
+
+/// Withdraws `amount` token units to a token account of the owner, who signs.
+///
+/// # Errors
+/// [`BuildError`] if the listings are out of date.
+pub fn withdraw(
+    listings: &Listings,
+    margin: Margin<'_>,
+    vault: u16,
+    (destination, amount): (Pubkey, u64),
+) -> Result<Instruction, BuildError> {
+    let listing = listings.vault(vault).ok_or(BuildError::UnknownVault(vault))?;
+    let skip = (vault != Vault::QUOTE).then_some(vault);
+    let legs = listings.legs(margin.account, None, skip).ok_or(BuildError::UnknownLeg)?;
+    let accounts = accounts::Withdraw {
+        owner: margin.account.owner,
+        exchange: address::exchange(),
+        margin_account: margin.address,
+        vault: listing.address,
+        token_account: listing.token_account,
+        destination,
+        mint: listing.mint,
+        token_program: listing.token_program,
+    };
+    let args = WithdrawArgs { incarnation: margin.account.incarnation, amount };
+    Ok(with_readonly(instruction(&accounts, &data::Withdraw { args }), legs))
+}
+
+fn trade(
+    listings: &Listings,
+    authority: Pubkey,
+    margin: Margin<'_>,
+    market: u16,
+) -> Result<(accounts::Trade, Vec<Pubkey>), BuildError> {
+    let legs = listings.legs(margin.account, Some(market), None).ok_or(BuildError::UnknownLeg)?;
+    let accounts = accounts::Trade {
+        authority,
+        exchange: address::exchange(),
+        margin_account: margin.address,
+        market: *listings.market(market).ok_or(BuildError::UnknownMarket(market))?,
+    };
+    Ok((accounts, legs))
+}
+
+/// Increases a position. Signed by owner or delegate.
+///
+/// # Errors
+/// [`BuildError`] if the listings are out of date.
+pub fn open_position(
+    listings: &Listings,
+    authority: Pubkey,
+    margin: Margin<'_>,
+    (side, order): (Side, Order),
+) -> Result<Instruction, BuildError> {
+    let (accounts, legs) = trade(listings, authority, margin, order.market)?;
+    let args = OpenPositionArgs {
+        incarnation: margin.account.incarnation,
+        side: side.to_byte(),
+        lots: order.lots,
+        limit_price: order.limit_price,
+    };
+    Ok(with_readonly(instruction(&accounts, &data::OpenPosition { args }), legs))
+}
+
+/// Decreases or closes a position. Signed by owner or delegate.
+///
+/// # Errors
+/// [`BuildError`] if the listings are out of date.
+pub fn close_position(
+    listings: &Listings,
+    authority: Pubkey,
+    margin: Margin<'_>,
+    order: Order,
+) -> Result<Instruction, BuildError> {
+    let (accounts, legs) = trade(listings, authority, margin, order.market)?;
+    let (incarnation, lots, limit_price) = (margin.account.incarnation, order.lots, order.limit_price);
+    let args = ClosePositionArgs { incarnation, lots, limit_price };
+    Ok(with_readonly(instruction(&accounts, &data::ClosePosition { args }), legs))
+}
+
+/// Settles a position. No signer.
+#[must_use]
+pub fn settle_position(margin_account: Pubkey, market: u16) -> Instruction {
+    let market = address::market(market);
+    instruction(&accounts::SettlePosition { margin_account, market }, &data::SettlePosition {})
+}
+
+/// Adds `amount` quote units from `source` to the pool for at least `min_shares` shares to the token account
+/// `shares`. Signed by the owner of both.
+///
+/// # Errors
+/// [`BuildError::UnknownVault`] without the quote vault.
+pub fn add_liquidity(
+    listings: &Listings,
+    (provider, source, shares): (Pubkey, Pubkey, Pubkey),
+    (amount, min_shares): (u64, u64),
+) -> Result<Instruction, BuildError> {
+    let vault = listings.vault(Vault::QUOTE).ok_or(BuildError::UnknownVault(Vault::QUOTE))?;
+    let accounts = accounts::AddLiquidity {
+        provider,
+        exchange: address::exchange(),
+        pool: address::pool(),
+        quote_vault: vault.address,
+        token_account: vault.token_account,
+        source,
+        mint: vault.mint,
+        share_mint: address::junior_mint(),
+        shares,
+        token_program: vault.token_program,
+        share_token_program: TOKEN_PROGRAM,
+    };
+    let instruction = instruction(&accounts, &data::AddLiquidity { amount, min_shares });
+    Ok(with_readonly(instruction, listings.markets.iter().copied()))
+}
+
+/// Moves pool money to or from a market towards its target. No signer.
+#[must_use]
+pub fn allocate_liquidity(listings: &Listings, market: u16) -> Instruction {
+    let own = address::market(market);
+    let accounts =
+        accounts::AllocateLiquidity { exchange: address::exchange(), pool: address::pool(), market: own };
+    let others = listings.markets.iter().copied().filter(|key| *key != own);
+    with_readonly(instruction(&accounts, &data::AllocateLiquidity {}), others)
+}
+
+/// Distributes a market's fees. No signer.
+#[must_use]
+pub fn sweep_market(market: u16) -> Instruction {
+    let accounts = accounts::SweepMarket {
+        exchange: address::exchange(),
+        market: address::market(market),
+        pool: address::pool(),
+        insurance_fund: address::insurance_fund(),
+    };
+    instruction(&accounts, &data::SweepMarket {})
+}
+
+/// Checks a vault, a market and the market's members, as far as they are passed. No signer.
+#[must_use]
+pub fn check_invariants(
+    vault: Option<&VaultListing>,
+    market: Option<u16>,
+    members: impl IntoIterator<Item = Pubkey>,
+) -> Instruction {
+    let accounts = accounts::CheckInvariants {
+        exchange: address::exchange(),
+        market: market.map(address::market),
+        vault: vault.map(|v| v.address),
+        token_account: vault.map(|v| v.token_account),
+    };
+    let mut members: Vec<Pubkey> = members.into_iter().collect();
+    members.sort_unstable();
+    with_readonly(instruction(&accounts, &data::CheckInvariants {}), members)
+}

@@ -1,0 +1,122 @@
+//! Parameters and numbers that tests start from.
+
+use bulwark_sdk::Pubkey;
+use bulwark_sdk::engine::margin::CollateralParams;
+use bulwark_sdk::engine::market::MarketParams;
+use bulwark_sdk::engine::price::OracleParams;
+use bulwark_sdk::program::oracle::{OracleSource, SourceKind};
+
+use crate::oracle_accounts::PYTH_RECEIVER;
+
+/// Index of the SOL market.
+pub const SOL: u16 = 0;
+/// Index of the BTC market.
+pub const BTC: u16 = 1;
+/// Index of the SOL vault.
+pub const SOL_VAULT: u16 = 1;
+/// Decimals of the quote token.
+pub const QUOTE_DECIMALS: u8 = 6;
+/// One unit of the quote currency.
+pub const DOLLAR: u64 = 1_000_000;
+/// Decimal exponent of the oracle prints.
+pub const EXPONENT: i32 = -8;
+/// One dollar in the mantissa of a print.
+pub const PRINT: i64 = 100_000_000;
+/// Where the clock starts, unix seconds.
+pub const GENESIS: i64 = 1_800_000_000;
+
+/// A listed asset: what its oracle and its lots look like.
+#[derive(Clone, Copy, Debug)]
+pub struct Asset {
+    /// Name for people.
+    pub name: &'static str,
+    /// A lot is 10^-`lot_decimals`.
+    pub lot_decimals: u8,
+    /// First price, dollars with eight decimals.
+    pub price: i64,
+}
+
+/// SOL at 150 dollars.
+pub const SOL_ASSET: Asset = Asset { name: "SOL", lot_decimals: 9, price: 150 * PRINT };
+/// BTC at 60,000 dollars.
+pub const BTC_ASSET: Asset = Asset { name: "BTC", lot_decimals: 11, price: 60_000 * PRINT };
+
+impl Asset {
+    /// Lots of one whole base unit.
+    #[must_use]
+    pub fn one(&self) -> u64 {
+        10_u64.pow(u32::from(self.lot_decimals))
+    }
+
+    /// Lots worth about `dollars` at the first price.
+    #[must_use]
+    pub fn lots_worth(&self, dollars: u64) -> u64 {
+        let price = u128::try_from(self.price).expect("positive");
+        let lots = u128::from(dollars) * u128::from(self.one()) * 100_000_000 / price;
+        u64::try_from(lots).expect("lots")
+    }
+
+    /// The feed id that the fixtures use for the `n`th source of this asset.
+    #[must_use]
+    pub fn feed(&self, n: u8) -> [u8; 32] {
+        let mut feed = [n; 32];
+        feed[..3].copy_from_slice(self.name.as_bytes());
+        feed
+    }
+
+    /// A market of 20x leverage: 5 % initial and 3.3 % maintenance margin, 5 bp fee, 2 bp half spread.
+    #[must_use]
+    pub fn market_params(&self) -> MarketParams {
+        MarketParams {
+            skew_scale: self.lots_worth(200_000_000),
+            max_oi: self.lots_worth(5_000_000),
+            share_floor: self.lots_worth(2_000_000),
+            min_notional: 10 * DOLLAR,
+            step: self.one() / 1000,
+            taker_fee_ppm: 500,
+            insurance_share_ppm: 200_000,
+            protocol_share_ppm: 100_000,
+            base_spread_ppm: 200,
+            conf_spread_ppm: 1_000_000,
+            max_impact_ppm: 5_000,
+            max_skew_ppm: 1_000_000,
+            profit_cap_ppm: 700_000,
+            max_share_ppm: 500_000,
+            mmf_ppm: 33_000,
+            imf_ppm: 50_000,
+            profit_weight_ppm: 500_000,
+            liquidation_fee_ppm: 5_000,
+            max_gap_ppm: 20_000,
+            target_weight_ppm: 400_000,
+            lot_decimals: self.lot_decimals,
+            _padding: [0; 3],
+            oracle: OracleParams::DEFAULT,
+        }
+    }
+}
+
+/// A Pyth pull source of this feed.
+#[must_use]
+pub fn pyth_source(feed: [u8; 32]) -> OracleSource {
+    OracleSource { owner: PYTH_RECEIVER, feed, kind: SourceKind::PythPull as u8, _padding: [0; 7] }
+}
+
+/// A collateral with 10 % and 5 % haircut.
+#[must_use]
+pub fn collateral_params(max_deposits: u64) -> CollateralParams {
+    CollateralParams {
+        max_deposits,
+        haircut_init_ppm: 100_000,
+        haircut_maint_ppm: 50_000,
+        oracle: OracleParams::DEFAULT,
+    }
+}
+
+/// A deterministic address that nobody has a key to.
+#[must_use]
+pub fn address(name: &str) -> Pubkey {
+    let mut bytes = [0xA5; 32];
+    let n = name.len().min(32);
+    bytes[..n].copy_from_slice(&name.as_bytes()[..n]);
+    Pubkey::new_from_array(bytes)
+}

@@ -1,0 +1,3 @@
+//! The program as compiled, one file per capability.
+
+mod smoke;
