@@ -21,23 +21,29 @@ setup: ## check this machine, and install what is missing
 build: setup ## compile the program to target/deploy/bulwark.so
 	scripts/sbf/build-sbf.sh programs/bulwark -- --locked
 
+# Built with the tests, in one selection: choosing single packages would choose other features of what they
+# share, and compile the embedded runtime twice.
+.PHONY: binaries
+binaries: build
+	cargo build --quiet --workspace --all-targets --locked
+
 .PHONY: demo
-demo: build ## the life of a market, on the compiled program
-	cargo run --quiet --locked -p bulwark-tests --bin demo -- $(BULWARK_SO)
+demo: binaries ## the life of a market, on the compiled program
+	$(TARGET)/debug/demo $(BULWARK_SO)
 
 .PHONY: test
 test: build ## all tests: engine, SDK and the compiled program
 	cargo test --workspace --locked
 
 .PHONY: bench bench-check bench-write
-bench: build ## compute units of every instruction, also to target/bench/cu.json
-	cargo run --quiet --locked -p bulwark-bench
+bench: binaries ## compute units of every instruction, also to target/bench/cu.json
+	$(TARGET)/debug/bulwark-bench
 
-bench-check: build ## the same, and fail when one is more than 2 % above bench/cu.md
-	cargo run --quiet --locked -p bulwark-bench -- --check
+bench-check: binaries ## the same, and fail when one is more than 2 % above bench/cu.md
+	$(TARGET)/debug/bulwark-bench --check
 
-bench-write: build ## the same, and rewrite bench/cu.md
-	cargo run --quiet --locked -p bulwark-bench -- --write
+bench-write: binaries ## the same, and rewrite bench/cu.md
+	$(TARGET)/debug/bulwark-bench --write
 
 .PHONY: selftest
 selftest: setup ## check the SBF toolchain: wide integers, memory and panics against the host

@@ -16,7 +16,8 @@ const HALF_STEP: u64 = 3_037_000_500;
 /// `ln(2)^k / k!` in Q32 for k = 5 … 1.
 const SERIES: [u64; 5] = [5_726_720, 41_309_550, 238_388_332, 1_031_764_991, 2_977_044_472];
 
-/// `2^(−elapsed/half_life)` as Q32 in `0..=ONE`; falls with `elapsed`.
+/// `2^(−elapsed/half_life)` as Q32 in `0..=ONE`; falls with `elapsed` for half-lives of up to a day, whose
+/// seconds are longer than the error of the series.
 ///
 /// # Errors
 /// [`EngineError::ParameterOutOfBounds`] for a half-life of zero.
@@ -53,6 +54,18 @@ mod tests {
                 let exact = (-(f64::from(elapsed)) / f64::from(half_life)).exp2();
                 let got = remaining(elapsed, half_life).unwrap() as f64 / ONE as f64;
                 assert!((got - exact).abs() < 3e-6, "{elapsed}/{half_life}: {got} for {exact}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_left_falls_with_time_for_half_lives_of_up_to_a_day() {
+        for half_life in [1, 2, 60, 300, 1800, 86_400] {
+            let mut last = ONE;
+            for elapsed in 1..3 * half_life {
+                let left = remaining(elapsed, half_life).unwrap();
+                assert!(left < last, "{elapsed}/{half_life}: {left} after {last}");
+                last = left;
             }
         }
     }

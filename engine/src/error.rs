@@ -4,7 +4,8 @@ use thiserror::Error;
 
 use crate::price::Validity;
 
-/// Why an operation was refused. Nothing the caller keeps has changed.
+/// Why an operation was refused. What the caller passed as `&mut` may be half changed and must be discarded,
+/// as a failed transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EngineError {
     /// A result does not fit its unit.
@@ -14,7 +15,9 @@ pub enum EngineError {
     #[error("price out of range: a lot must be worth between 2^-12 and 2^14 quote units")]
     PriceOutOfRange,
     /// A print older than the one that is stored.
-    #[error("oracle print of {offered} is older than the stored one of {stored}: pass the newest price account")]
+    #[error(
+        "oracle print of {offered} is older than the stored one of {stored}: pass the newest price account"
+    )]
     PublishTimeWentBack {
         /// Publish time of the print that was offered, unix seconds.
         offered: i64,

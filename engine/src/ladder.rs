@@ -199,7 +199,11 @@ impl Ladder {
         let (side, count) = (self.side()?, position.lots.count());
         let entry = Holding { lots: position.lots, quote: position.quote }.entry();
         let key = entry.map_or(position.bucket, |entry| self.key(entry));
-        let lots = self.lots.checked_add(count).filter(|&x| x <= crate::units::MAX_LOTS).ok_or(EngineError::Overflow)?;
+        let lots = self
+            .lots
+            .checked_add(count)
+            .filter(|&x| x <= crate::units::MAX_LOTS)
+            .ok_or(EngineError::Overflow)?;
         let cost = self.cost.plus(position.quote)?;
         let bucket = self.bucket_mut(key)?;
         let bucket_lots = bucket.lots.checked_add(count).ok_or(EngineError::Overflow)?;
@@ -257,7 +261,9 @@ impl Ladder {
     pub fn winners(&self, price: Price) -> Result<u64> {
         let (side, price) = (self.side()?, NormalPrice::new(price, self.carry)?);
         let mut sum = 0_u64;
-        for bucket in self.buckets.iter().filter(|b| b.wholly_in_profit(side, price) && b.unwind >= MIN_UNWIND) {
+        for bucket in
+            self.buckets.iter().filter(|b| b.wholly_in_profit(side, price) && b.unwind >= MIN_UNWIND)
+        {
             let pnl = bucket.holding(side)?.pnl(price)?.units_or_zero();
             sum = sum.checked_add(pnl).ok_or(EngineError::Overflow)?;
         }

@@ -2,8 +2,8 @@
 //!
 //! Everything that decides about money lives here: pricing, positions, the ladder of winners, margin and
 //! limits. The crate is pure and total. It knows no blockchain, no clock, no allocation and no floating
-//! point; every operation either returns a report of what it moved or an [`EngineError`] and then has
-//! changed nothing that its caller keeps.
+//! point; every operation either returns a report of what it moved or an [`EngineError`]. After an error
+//! the caller must discard what it passed as `&mut`, as a failed transaction does: it may be half changed.
 //!
 //! Rounding goes against the account that acts and in favour of the venue, unless a function says
 //! otherwise. Invariants are numbered I1–I18; each has a property test named after it under `tests/`.

@@ -84,7 +84,9 @@ impl Collateral {
             (Ok(_), _) => {}
         }
         let (price, haircut) = match health {
-            HealthType::Init | HealthType::Withdraw => (self.oracle.strict().low, self.params.haircut_init_ppm),
+            HealthType::Init | HealthType::Withdraw => {
+                (self.oracle.strict().low, self.params.haircut_init_ppm)
+            }
             HealthType::Maint => (self.oracle.price, self.params.haircut_maint_ppm),
         };
         ppm_floor(price.mul_floor(amount)?, 1_000_000_u32.saturating_sub(haircut))
@@ -182,7 +184,11 @@ impl Health {
     ///
     /// # Errors
     /// [`EngineError::Overflow`].
-    pub fn of_position_at_stored_price(market: &Market, position: &Position, health: HealthType) -> Result<Self> {
+    pub fn of_position_at_stored_price(
+        market: &Market,
+        position: &Position,
+        health: HealthType,
+    ) -> Result<Self> {
         let (side, params) = (position.side()?, &market.params);
         let ladder = market.book.side(side);
         let holding = ladder.member(position)?;
@@ -204,7 +210,6 @@ impl Health {
         Ok(Self { equity, requirement })
     }
 }
-
 
 /// What a positive balance of the quote token counts for, ppm: `min(1, price)` at its strict low price.
 ///

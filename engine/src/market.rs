@@ -158,7 +158,8 @@ impl Market {
     pub fn split_fee(&self, fee: u64) -> Result<Fees> {
         let insurance = ppm_floor(fee, self.params.insurance_share_ppm)?;
         let protocol = ppm_floor(fee, self.params.protocol_share_ppm)?;
-        let pool = fee.checked_sub(insurance).and_then(|x| x.checked_sub(protocol)).ok_or(EngineError::Overflow)?;
+        let pool =
+            fee.checked_sub(insurance).and_then(|x| x.checked_sub(protocol)).ok_or(EngineError::Overflow)?;
         Ok(Fees { pool, insurance, protocol })
     }
 

@@ -120,10 +120,8 @@ impl Holding {
         }
         let part = Quote(wide::mul_div_floor_signed(self.quote.0, count, held)?);
         let side = if self.lots.0 < 0 { Side::Short } else { Side::Long };
-        let rest = Self {
-            lots: self.lots.plus(Lots::on(side, count)?.negated())?,
-            quote: self.quote.minus(part)?,
-        };
+        let rest =
+            Self { lots: self.lots.plus(Lots::on(side, count)?.negated())?, quote: self.quote.minus(part)? };
         Ok((rest, Quote::ZERO.minus(cost)?.plus(carry_part)?.plus(part)?))
     }
 

@@ -81,7 +81,10 @@ fn scale(mantissa: u64, exponent: i32, round: Round) -> Result<u64> {
     let scaled = if exponent < 0 {
         wide::mul_div(mantissa, decay::ONE, power, round)
     } else {
-        mantissa.checked_mul(power).ok_or(EngineError::Overflow).and_then(|x| wide::mul_div(x, decay::ONE, 1, round))
+        mantissa
+            .checked_mul(power)
+            .ok_or(EngineError::Overflow)
+            .and_then(|x| wide::mul_div(x, decay::ONE, 1, round))
     };
     scaled.map_err(|_| EngineError::PriceOutOfRange)
 }
@@ -354,7 +357,12 @@ impl OracleState {
     ///
     /// # Errors
     /// [`EngineError::PriceNotUsable`].
-    pub fn require(&self, params: &OracleParams, (action, limit): (Action, Age), now: i64) -> Result<Validity> {
+    pub fn require(
+        &self,
+        params: &OracleParams,
+        (action, limit): (Action, Age),
+        now: i64,
+    ) -> Result<Validity> {
         let validity = self.validity(params, limit, now)?;
         let usable = match action {
             Action::Deposit | Action::WithdrawUnencumbered => true,
@@ -366,7 +374,8 @@ impl OracleState {
         if usable {
             return Ok(validity);
         }
-        let limit_seconds = i64::from(if limit == Age::Trade { params.max_trade_age } else { params.max_margin_age });
+        let limit_seconds =
+            i64::from(if limit == Age::Trade { params.max_trade_age } else { params.max_margin_age });
         Err(EngineError::PriceNotUsable { validity, age_seconds: age(now, self.publish_time), limit_seconds })
     }
 

@@ -1,13 +1,19 @@
 //! I2: what the traders and the pool own together is what there is, at any price, settled or not.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
 
 mod model;
 
 use bulwark_engine::ladder::FRACTION_ONE;
 use bulwark_engine::units::Side;
 use model::world::{
-    ACCOUNTS, Done, HALF, ONE, Op, PARAMS, Twin, World, any_lend, any_move, any_side, any_trade, any_unwind, price,
+    ACCOUNTS, Done, HALF, ONE, Op, PARAMS, Twin, World, any_lend, any_move, any_side, any_trade, any_unwind,
+    price,
 };
 use model::{config, int, of_carry, of_price, pnl, within_above};
 use proptest::prelude::*;
@@ -23,7 +29,8 @@ fn any_history() -> impl Strategy<Value = Vec<Op>> {
 fn require_sums(op: &Op, done: &Done, before: &World, after: &World) {
     let (cash_in, fees_in) = (
         i128::from(after.market.book.cash) - i128::from(before.market.book.cash),
-        i128::from(after.market.book.fees.total().unwrap()) - i128::from(before.market.book.fees.total().unwrap()),
+        i128::from(after.market.book.fees.total().unwrap())
+            - i128::from(before.market.book.fees.total().unwrap()),
     );
     match done {
         Done::Trade(report) => {
@@ -31,7 +38,11 @@ fn require_sums(op: &Op, done: &Done, before: &World, after: &World) {
             assert_eq!(report.fees.total(), Ok(report.fee), "{op:?}");
             assert_eq!(cash_in, -i128::from(report.paid.0), "{op:?}");
             assert_eq!(i128::from(report.quote_change.0), -cash_in - fees_in, "{op:?}");
-            assert_eq!(i128::from(report.realised.0), i128::from(report.paid.0) + i128::from(report.claim), "{op:?}");
+            assert_eq!(
+                i128::from(report.realised.0),
+                i128::from(report.paid.0) + i128::from(report.claim),
+                "{op:?}"
+            );
             assert_eq!(report.fill.cost.0, report.fill.curve.0 + i64::try_from(report.fill.spread).unwrap());
         }
         Done::Settle(report) => {

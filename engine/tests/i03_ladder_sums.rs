@@ -6,18 +6,24 @@
 //! `bucket − Σ members < unwinds + departures with an unwind pending + members with one pending`, in lots and
 //! in quote units alike.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
 
 mod model;
 
 use std::collections::HashMap;
 
-use bulwark_engine::ladder::{BUCKETS, Bucket};
+use bulwark_engine::audit::MemberSum;
+use bulwark_engine::ladder::{BUCKETS, Bucket, Ladder};
 use bulwark_engine::position::{Holding, Position};
 use bulwark_engine::units::Side;
 use model::world::{
-    ACCOUNTS, Done, HALF, ONE, Op, PARAMS, World, any_lend, any_move, any_trade, any_unwind, join, ladder, plain,
-    price,
+    ACCOUNTS, Done, HALF, ONE, Op, PARAMS, World, any_lend, any_move, any_trade, any_unwind, join, ladder,
+    plain, price,
 };
 use model::{Exact, config, int, of_normal, ratio};
 use proptest::prelude::*;
@@ -81,6 +87,13 @@ impl Witness {
     fn require(&self, world: &World) {
         for side in Side::BOTH {
             let ladder = world.market.book.side(side);
+            let mut sums = [MemberSum::default(); BUCKETS];
+            for account in
+                world.accounts.iter().filter(|a| a.position.is_open() && a.position.side() == Ok(side))
+            {
+                ladder.count_member(&mut sums, &account.position).unwrap();
+            }
+            assert_eq!(ladder.agrees_with(&sums), Ok(true), "the audit that programs and keepers run");
             let lots: u64 = ladder.buckets.iter().map(|b| b.lots).sum();
             let cost: i64 = ladder.buckets.iter().map(|b| b.cost.0).sum();
             assert_eq!((lots, cost), (ladder.lots, ladder.cost.0), "totals are the sums of the buckets");
@@ -103,7 +116,10 @@ impl Witness {
         let lots: u64 = members.iter().map(|&who| world.holding(who).lots.count()).sum();
         let cost: i64 = members.iter().map(|&who| world.holding(who).quote.0).sum();
         let over = (bucket.lots.checked_sub(lots).unwrap(), bucket.cost.0 - cost);
-        assert!(over.0 <= dust && over.1 >= 0 && over.1 <= i64::try_from(dust).unwrap(), "{over:?} of {dust}");
+        assert!(
+            over.0 <= dust && over.1 >= 0 && over.1 <= i64::try_from(dust).unwrap(),
+            "{over:?} of {dust}"
+        );
         match past.worst {
             None => assert_eq!(bucket.bound, Bucket::empty(side).bound, "claims have no entry"),
             Some(worst) => {
@@ -195,6 +211,32 @@ proptest! {
         let rounded = if lots > 0 { exact.ceil() } else { exact.floor() };
         let clamped = rounded.max(int(i64::MIN)).min(int(i64::MAX));
         prop_assert_eq!(int(entry.0), clamped);
+    }
+}
+
+#[test]
+fn an_audit_finds_what_does_not_agree() {
+    let mut long = ladder(Side::Long, ONE);
+    let positions = [join(&mut long, 100, -100), join(&mut long, 200, -202)];
+    let mut sums = [MemberSum::default(); BUCKETS];
+    long.count_member(&mut sums, &positions[0]).unwrap();
+    assert_eq!(long.agrees_with(&sums), Ok(true), "one member is not known");
+    long.count_member(&mut sums, &positions[1]).unwrap();
+    assert_eq!(long.agrees_with(&sums), Ok(true));
+    for change in [
+        (|l| l.lots += 1) as fn(&mut Ladder),
+        |l| l.cost.0 -= 1,
+        |l| l.buckets[64].lots -= 1,
+        |l| l.buckets[64].cost.0 -= 1,
+        |l| l.buckets[64].members = 1,
+        |l| {
+            l.buckets[64].lots += 1; // not what its members hold, though the totals agree
+            l.lots += 1;
+        },
+    ] {
+        let mut damaged = long.clone();
+        change(&mut damaged);
+        assert_eq!(damaged.agrees_with(&sums), Ok(false));
     }
 }
 

@@ -3,7 +3,12 @@
 //! A member that settles keeps `trunc` of its lots and `floor` of its quote. So next to the exact share a long
 //! loses up to a lot's worth and a unit more; a short loses up to a unit more or up to a lot's worth less.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
 
 mod model;
 

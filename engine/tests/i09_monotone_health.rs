@@ -1,6 +1,11 @@
 //! I9: more collateral or more quote never worsens health, whatever it is wanted for; and what health is made of.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
 
 mod model;
 
@@ -16,10 +21,18 @@ use proptest::prelude::*;
 const TYPES: [HealthType; 3] = [HealthType::Init, HealthType::Withdraw, HealthType::Maint];
 
 fn any_state() -> impl Strategy<Value = OracleState> {
-    (ONE / 8..ONE * 8, ONE / 8..ONE * 8, 0..ONE, -90..=0_i64, 0..10_u8).prop_map(|(live, ema, conf, age, divergent)| {
-        let divergent = u8::from(divergent == 0);
-        OracleState { ema: price(ema), conf: conf / 64, publish_time: NOW + age, divergent, ..oracle(live) }
-    })
+    (ONE / 8..ONE * 8, ONE / 8..ONE * 8, 0..ONE, -90..=0_i64, 0..10_u8).prop_map(
+        |(live, ema, conf, age, divergent)| {
+            let divergent = u8::from(divergent == 0);
+            OracleState {
+                ema: price(ema),
+                conf: conf / 64,
+                publish_time: NOW + age,
+                divergent,
+                ..oracle(live)
+            }
+        },
+    )
 }
 
 fn any_collateral() -> impl Strategy<Value = Collateral> {
@@ -37,14 +50,16 @@ fn any_collateral() -> impl Strategy<Value = Collateral> {
 /// A world with one position at a price, an average and a carry that have moved.
 fn any_position() -> impl Strategy<Value = World> {
     let carry = -(1_i64 << 46)..(1_i64 << 46);
-    (any_side(), any_lots(33), ONE / 8..ONE * 8, ONE / 8..ONE * 8, carry).prop_map(|(side, lots, live, ema, carry)| {
-        let mut world = World::new(&PARAMS, HALF, 1 << 40);
-        let lots = lots.max(16);
-        world.apply(&Op::Increase { who: 0, side, lots }).unwrap();
-        world.market.oracle = OracleState { ema: price(ema), ..oracle(live) };
-        world.market.book.side_mut(side).carry.set(I80F48::from_bits(i128::from(carry)));
-        world
-    })
+    (any_side(), any_lots(33), ONE / 8..ONE * 8, ONE / 8..ONE * 8, carry).prop_map(
+        |(side, lots, live, ema, carry)| {
+            let mut world = World::new(&PARAMS, HALF, 1 << 40);
+            let lots = lots.max(16);
+            world.apply(&Op::Increase { who: 0, side, lots }).unwrap();
+            world.market.oracle = OracleState { ema: price(ema), ..oracle(live) };
+            world.market.book.side_mut(side).carry.set(I80F48::from_bits(i128::from(carry)));
+            world
+        },
+    )
 }
 
 proptest! {

@@ -1,6 +1,11 @@
 //! I10: a round trip at one price never profits, and splitting an order never helps.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
 
 mod model;
 
@@ -24,7 +29,8 @@ fn any_curve() -> impl Strategy<Value = Curve> {
 }
 
 fn any_signed(bits: u32) -> impl Strategy<Value = i64> {
-    (any_lots(bits), any::<bool>()).prop_map(|(lots, sign)| if sign { lots.cast_signed() } else { -lots.cast_signed() })
+    (any_lots(bits), any::<bool>())
+        .prop_map(|(lots, sign)| if sign { lots.cast_signed() } else { -lots.cast_signed() })
 }
 
 proptest! {
@@ -106,8 +112,8 @@ proptest! {
 /// A market with somebody's skew, a carry, and a price.
 fn any_world() -> impl Strategy<Value = World> {
     let carry = -(1_i64 << 46)..(1_i64 << 46);
-    (ONE / 100..=ONE, carry.clone(), carry, any_side(), any_lots(33), 0..=10_000_u32, 0..=10_000_u32).prop_map(
-        |(bits, long, short, side, lots, fee, spread)| {
+    (ONE / 100..=ONE, carry.clone(), carry, any_side(), any_lots(33), 0..=10_000_u32, 0..=10_000_u32)
+        .prop_map(|(bits, long, short, side, lots, fee, spread)| {
             let mut params = PARAMS;
             params.taker_fee_ppm = fee;
             params.base_spread_ppm = spread;
@@ -117,8 +123,7 @@ fn any_world() -> impl Strategy<Value = World> {
             let _ = world.apply(&Op::Increase { who: ACCOUNTS - 1, side, lots });
             world.market.params.min_notional = 0; // single lots too
             world
-        },
-    )
+        })
 }
 
 proptest! {
@@ -173,7 +178,8 @@ proptest! {
 #[test]
 fn a_fill_by_hand() {
     // Price 0.5, scale 1000, skew 0: 100 lots cost 50 · (1 + 100/2000) = 52.5, spread 1 % of 50 = 0.5.
-    let curve = Curve { price: price(ONE / 2), skew_scale: 1000, max_impact_ppm: 100_000, half_spread_ppm: 10_000 };
+    let curve =
+        Curve { price: price(ONE / 2), skew_scale: 1000, max_impact_ppm: 100_000, half_spread_ppm: 10_000 };
     let buy = curve.fill(Lots(0), Lots(100)).unwrap();
     assert_eq!((buy.notional, buy.curve.0, buy.spread, buy.cost.0), (50, 53, 1, 54));
     // Back: receives 52.5, rounded down, less spread.

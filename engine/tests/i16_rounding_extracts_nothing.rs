@@ -1,7 +1,12 @@
 //! I16: rounding gives nothing away. No sequence of operations at one price leaves a group of accounts with more
 //! than it had, and at moving prices none leaves an account with more than the exact arithmetic does.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
 
 mod model;
 
@@ -11,7 +16,12 @@ use proptest::prelude::*;
 
 /// Parameters without fee, spread and minimum: nothing but rounding is left to the venue.
 fn bare() -> bulwark_engine::market::MarketParams {
-    bulwark_engine::market::MarketParams { taker_fee_ppm: 0, base_spread_ppm: 0, skew_scale: 1 << 40, ..PARAMS }
+    bulwark_engine::market::MarketParams {
+        taker_fee_ppm: 0,
+        base_spread_ppm: 0,
+        skew_scale: 1 << 40,
+        ..PARAMS
+    }
 }
 
 fn bare_world(bits: u64, carry: (i64, i64)) -> World {

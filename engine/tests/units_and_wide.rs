@@ -1,11 +1,18 @@
 //! Units and wide products against big integers.
 
-#![allow(clippy::unwrap_used, clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "tests assert")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests assert"
+)]
 
 mod model;
 
 use bulwark_engine::EngineError;
-use bulwark_engine::units::{CarryIndex, Lots, MAX_LOTS, NormalPrice, Price, Quote, Side, ppm_ceil, ppm_floor};
+use bulwark_engine::units::{
+    CarryIndex, Lots, MAX_LOTS, NormalPrice, Price, Quote, Side, ppm_ceil, ppm_floor,
+};
 use bulwark_engine::wide::{self, Round};
 use fixed::types::I80F48;
 use model::config;

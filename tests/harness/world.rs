@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use anchor_spl::token::spl_token;
 use anchor_lang::solana_program::program_pack::Pack;
@@ -45,6 +46,8 @@ pub struct World {
     pub listings: Listings,
     /// Tokens sent to vaults from outside, by vault index: they belong to nobody.
     pub donated: BTreeMap<u16, u64>,
+    /// Compute units of the last transaction that went through.
+    pub compute_units: u64,
     keys: u64,
 }
 
@@ -80,7 +83,14 @@ pub struct Trader {
     pub tokens: Pubkey,
 }
 
-/// The compiled program, as the environment or the build names it.
+static PROGRAM_PATH: OnceLock<PathBuf> = OnceLock::new();
+
+/// Names the compiled program for all worlds of this process; the first call counts.
+pub fn use_program(path: PathBuf) {
+    let _ = PROGRAM_PATH.set(path);
+}
+
+/// The compiled program, as [`use_program`], the environment or the build names it.
 ///
 /// # Panics
 /// If it was not built.
@@ -91,7 +101,8 @@ pub fn program_bytes() -> Vec<u8> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         target.join("deploy/bulwark.so")
     };
-    let path = std::env::var_os("BULWARK_SO").map_or_else(default, PathBuf::from);
+    let named = || std::env::var_os("BULWARK_SO").map(PathBuf::from);
+    let path = PROGRAM_PATH.get().cloned().or_else(named).unwrap_or_else(default);
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `make build` first", path.display()))
 }
 
@@ -112,6 +123,7 @@ impl World {
             deployer: Keypair::new_from_array([4; 32]),
             listings: Listings::default(),
             donated: BTreeMap::new(),
+            compute_units: 0,
             keys: 100,
         };
         for key in [world.payer.pubkey(), world.admin.pubkey(), world.deployer.pubkey()] {
@@ -120,6 +132,21 @@ impl World {
         world.set_upgrade_authority(world.deployer.pubkey());
         world.set_clock(GENESIS);
         world
+    }
+
+    /// A copy: what happens to one does not happen to the other.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self {
+            svm: self.svm.clone(),
+            payer: self.payer.insecure_clone(),
+            admin: self.admin.insecure_clone(),
+            guardian: self.guardian.insecure_clone(),
+            deployer: self.deployer.insecure_clone(),
+            listings: self.listings.clone(),
+            donated: self.donated.clone(),
+            ..*self
+        }
     }
 
     /// Writes the upgrade authority into the program's data account: tag 3, slot, `Some(authority)`.
@@ -245,6 +272,7 @@ impl World {
             Ok(TransactionMetadata { compute_units_consumed: compute_units, logs, .. }) => {
                 let parsed = parse_log(&logs);
                 assert!(!parsed.truncated, "log truncated");
+                self.compute_units = compute_units;
                 Ok(Outcome { compute_units, events: parsed.events, logs })
             }
             Err(failed) => {

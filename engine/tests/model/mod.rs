@@ -174,9 +174,9 @@ impl Model {
 
     /// Formula (1) for an account's position.
     pub fn pnl(&self, who: usize) -> Exact {
-        self.entries[who].as_ref().map_or_else(Exact::zero, |entry| {
-            &entry.b * (&self.price - self.carry_of(entry.side)) + &entry.q
-        })
+        self.entries[who]
+            .as_ref()
+            .map_or_else(Exact::zero, |entry| &entry.b * (&self.price - self.carry_of(entry.side)) + &entry.q)
     }
 
     /// Quote and PnL of an account.

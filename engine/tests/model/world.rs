@@ -285,7 +285,11 @@ pub struct Twin {
 impl Twin {
     /// Both at a price.
     pub fn new(params: &MarketParams, bits: u64, cash: u64) -> Self {
-        Self { world: World::new(params, bits, cash), model: Model::new(price(bits), cash, ACCOUNTS), trades: 0 }
+        Self {
+            world: World::new(params, bits, cash),
+            model: Model::new(price(bits), cash, ACCOUNTS),
+            trades: 0,
+        }
     }
 
     /// Applies the operation to both if the engine accepts it.

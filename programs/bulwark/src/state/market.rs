@@ -43,13 +43,12 @@ impl Market {
 
 /// Where a market is in its life.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-#[borsh(use_discriminant = true)]
 #[repr(u8)]
 pub enum MarketStatus {
     /// Positions can be closed, not increased.
-    ReduceOnly = 0,
+    ReduceOnly,
     /// Everything is allowed.
-    Active = 1,
+    Active,
 }
 
 impl MarketStatus {

@@ -1,0 +1,163 @@
+//! Hard bounds of every parameter, at both sides.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests assert"
+)]
+
+mod model;
+
+use bulwark_engine::EngineError;
+use bulwark_engine::margin::CollateralParams;
+use bulwark_engine::market::{Market, MarketParams};
+use bulwark_engine::price::OracleParams;
+use bulwark_engine::units::MAX_LOTS;
+use bytemuck::Zeroable;
+use model::world::{ONE, PARAMS, oracle};
+
+/// A parameter, how to set it, and the values it may have in otherwise sound parameters.
+type Row<P> = (&'static str, fn(&mut P, u64), u64, u64);
+
+fn small(value: u64) -> u32 {
+    u32::try_from(value).unwrap()
+}
+
+/// Parameters that leave every other bound out of the way: gap-safe with room, imf at its top.
+const LOOSE: MarketParams = MarketParams { mmf_ppm: 800_000, imf_ppm: 1_000_000, ..PARAMS };
+
+const MARKET: &[Row<MarketParams>] = &[
+    ("skew_scale", |p, v| p.skew_scale = v, 1, MAX_LOTS),
+    ("max_oi", |p, v| p.max_oi = v, 0, MAX_LOTS),
+    ("share_floor", |p, v| p.share_floor = v, 0, MAX_LOTS),
+    ("step", |p, v| p.step = v, 1, MAX_LOTS),
+    ("min_notional", |p, v| p.min_notional = v, 1, 1 << 40),
+    ("taker_fee_ppm", |p, v| p.taker_fee_ppm = small(v), 0, 10_000),
+    // The protocol's share of the base is 10 %, the fund's 20 %.
+    ("protocol_share_ppm", |p, v| p.protocol_share_ppm = small(v), 0, 500_000),
+    ("base_spread_ppm", |p, v| p.base_spread_ppm = small(v), 0, 10_000),
+    ("conf_spread_ppm", |p, v| p.conf_spread_ppm = small(v), 0, 5_000_000),
+    ("max_impact_ppm", |p, v| p.max_impact_ppm = small(v), 0, 100_000),
+    ("max_skew_ppm", |p, v| p.max_skew_ppm = small(v), 0, 2_000_000),
+    ("profit_cap_ppm", |p, v| p.profit_cap_ppm = small(v), 0, 1_000_000),
+    ("max_share_ppm", |p, v| p.max_share_ppm = small(v), 0, 1_000_000),
+    ("liquidation_fee_ppm", |p, v| p.liquidation_fee_ppm = small(v), 0, 50_000),
+    ("max_gap_ppm", |p, v| p.max_gap_ppm = small(v), 1_000, 500_000),
+    ("profit_weight_ppm", |p, v| p.profit_weight_ppm = small(v), 0, 1_000_000),
+    ("target_weight_ppm", |p, v| p.target_weight_ppm = small(v), 0, 1_000_000),
+    ("lot_decimals", |p, v| p.lot_decimals = u8::try_from(v).unwrap(), 0, 18),
+    // Gap-safe: 5 % impact, 1 % fee, 0.2 % start of the auction, 5 % gap.
+    ("mmf_ppm", |p, v| p.mmf_ppm = small(v), 112_000, 800_000),
+    ("imf_ppm", |p, v| p.imf_ppm = small(v), 1_000_000, 1_000_000),
+    ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 100, 50_000),
+];
+
+const ORACLE: &[Row<OracleParams>] = &[
+    ("max_conf_ppm", |p, v| p.max_conf_ppm = small(v), 100, 50_000),
+    ("max_divergence_ppm", |p, v| p.max_divergence_ppm = small(v), 1_000, 100_000),
+    ("max_trade_age", |p, v| p.max_trade_age = small(v), 1, 60),
+    ("max_margin_age", |p, v| p.max_margin_age = small(v), 5, 300),
+    ("ema_half_life", |p, v| p.ema_half_life = small(v), 60, 3_600),
+];
+
+const COLLATERAL: &[Row<CollateralParams>] = &[
+    ("haircut_init_ppm", |p, v| p.haircut_init_ppm = small(v), 20_000, 1_000_000),
+    ("haircut_maint_ppm", |p, v| p.haircut_maint_ppm = small(v), 10_000, 100_000),
+    ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 100, 50_000),
+];
+
+/// Both ends are allowed, one beyond either is refused by the parameter's name.
+fn require_bounds<P: Copy>(base: P, rows: &[Row<P>], validate: fn(&P) -> Result<(), EngineError>) {
+    assert_eq!(validate(&base), Ok(()));
+    for &(row, set, min, max) in rows {
+        let with = |value| {
+            let mut params = base;
+            set(&mut params, value);
+            validate(&params)
+        };
+        for value in [min, max] {
+            assert_eq!(with(value), Ok(()), "{row} = {value}");
+        }
+        for value in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
+            let Err(EngineError::ParameterOutOfBounds { name, value: found, .. }) = with(value) else {
+                panic!("{row} = {value} was not refused");
+            };
+            assert_eq!((name, found), (row, value));
+        }
+    }
+}
+
+#[test]
+fn every_parameter_of_a_market_is_bounded_on_both_sides() {
+    require_bounds(LOOSE, MARKET, MarketParams::validate);
+}
+
+#[test]
+fn every_parameter_of_an_oracle_is_bounded_on_both_sides() {
+    require_bounds(OracleParams::DEFAULT, ORACLE, OracleParams::validate);
+}
+
+#[test]
+fn every_parameter_of_a_collateral_is_bounded_on_both_sides() {
+    let base = CollateralParams {
+        max_deposits: u64::MAX,
+        haircut_init_ppm: 100_000,
+        haircut_maint_ppm: 10_000,
+        oracle: OracleParams::DEFAULT,
+    };
+    require_bounds(base, COLLATERAL, CollateralParams::validate);
+    assert_eq!(CollateralParams { max_deposits: 0, ..base }.validate(), Ok(()), "zero forbids deposits");
+}
+
+#[test]
+fn the_shares_of_a_fee_sum_to_at_most_all_of_it() {
+    let with = |insurance, protocol| {
+        MarketParams { insurance_share_ppm: insurance, protocol_share_ppm: protocol, ..LOOSE }
+            .validate()
+            .is_ok()
+    };
+    assert!(with(700_000, 300_000) && with(1_000_000, 0) && with(500_000, 500_000));
+    assert!(!with(700_000, 300_001) && !with(1_000_000, 1) && !with(1_000_001, 0) && !with(400_000, 500_001));
+}
+
+#[test]
+fn initial_margin_is_at_least_five_quarters_of_maintenance_margin() {
+    let with = |mmf, imf| MarketParams { mmf_ppm: mmf, imf_ppm: imf, ..PARAMS }.validate().is_ok();
+    assert!(with(120_000, 150_000) && !with(120_000, 149_999));
+    assert!(with(120_001, 150_002) && !with(120_001, 150_001), "rounded up");
+}
+
+#[test]
+fn maintenance_margin_survives_the_gap_and_its_liquidation() {
+    // max_impact + liquidation_fee + 0.2 % + max_gap, and never below 0.5 %.
+    let calm = MarketParams { max_impact_ppm: 0, liquidation_fee_ppm: 0, max_gap_ppm: 1_000, ..PARAMS };
+    let with = |params: MarketParams, mmf| MarketParams { mmf_ppm: mmf, ..params }.validate().is_ok();
+    assert!(with(calm, 5_000) && !with(calm, 4_999));
+    let wild =
+        MarketParams { max_impact_ppm: 100_000, liquidation_fee_ppm: 50_000, max_gap_ppm: 500_000, ..LOOSE };
+    assert!(with(wild, 652_000) && !with(wild, 651_999));
+}
+
+#[test]
+fn a_new_market_needs_a_lot_worth_a_hundredth_to_one_unit() {
+    let start = |bits| Market::zeroed().initialize(&PARAMS, oracle(bits)).is_ok();
+    assert!(start(ONE) && !start(ONE + 1));
+    assert!(start(42_949_673) && !start(42_949_672));
+    let mut market = Market::zeroed();
+    assert!(market.initialize(&MarketParams { step: 0, ..PARAMS }, oracle(ONE)).is_err());
+    market.initialize(&PARAMS, oracle(ONE)).unwrap();
+    assert_eq!((market.params, market.oracle), (PARAMS, oracle(ONE)));
+    assert_eq!((market.book.cash, market.book.skew().unwrap().0), (0, 0));
+}
+
+#[test]
+fn a_fee_is_split_without_remainder() {
+    let market = model::world::market(&PARAMS, ONE, 0);
+    for fee in [0, 1, 4, 5, 9, 10, 101, u64::MAX] {
+        assert_eq!(market.split_fee(fee).unwrap().total(), Ok(fee));
+    }
+    let fees = market.split_fee(109).unwrap();
+    assert_eq!((fees.insurance, fees.protocol, fees.pool), (21, 10, 78));
+}
