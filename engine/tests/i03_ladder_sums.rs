@@ -164,9 +164,12 @@ proptest! {
         }
         world.apply(&Op::Lend { left: 1 << 50 }).unwrap();
         for who in 0..ACCOUNTS {
-            if world.accounts[who].position.is_open() {
-                let settled = world.apply(&Op::Settle { who });
-                prop_assert!(settled.is_ok(), "{:?}", settled);
+            // Once for the unwind; once more if that left no lots but something owed: a claim.
+            for _ in 0..2 {
+                if world.accounts[who].position.is_open() {
+                    let settled = world.apply(&Op::Settle { who });
+                    prop_assert!(settled.is_ok(), "{:?}", settled);
+                }
             }
             if world.accounts[who].position.is_open() {
                 let closed = world.apply(&Op::Decrease { who, eighths: 8 });
@@ -223,8 +226,9 @@ fn an_audit_finds_what_does_not_agree() {
     assert_eq!(long.agrees_with(&sums), Ok(true), "one member is not known");
     long.count_member(&mut sums, &positions[1]).unwrap();
     assert_eq!(long.agrees_with(&sums), Ok(true));
-    for change in [
-        (|l| l.lots += 1) as fn(&mut Ladder),
+    type Change = fn(&mut Ladder);
+    let changes: [Change; 6] = [
+        |l| l.lots += 1,
         |l| l.cost.0 -= 1,
         |l| l.buckets[64].lots -= 1,
         |l| l.buckets[64].cost.0 -= 1,
@@ -233,7 +237,8 @@ fn an_audit_finds_what_does_not_agree() {
             l.buckets[64].lots += 1; // not what its members hold, though the totals agree
             l.lots += 1;
         },
-    ] {
+    ];
+    for change in changes {
         let mut damaged = long.clone();
         change(&mut damaged);
         assert_eq!(damaged.agrees_with(&sums), Ok(false));

@@ -138,7 +138,8 @@ proptest! {
     fn splitting_a_position_changes_nothing(
         case in any_case(), h in any_h(), part in 0..1_000_u64, first in any_lots(30), second in any_lots(30),
     ) {
-        let entry = ONE + part * (ONE / 16_000); // one bucket
+        // One bucket, and lots whose cost is whole: the parts enter at exactly the price of the whole.
+        let (entry, first, second) = (ONE + (part << 18), first << 14, second << 14);
         let mut whole = Case::new(case.side, 0, &[(first + second, entry)], case.mark);
         let mut split = Case::new(case.side, 0, &[(first, entry), (second, entry)], case.mark);
         let before = [whole.values(), split.values()].map(|v| v.into_iter().sum::<Exact>());
@@ -182,9 +183,9 @@ proptest! {
     }
 
     #[test]
-    fn a_deficit_is_booked_but_for_a_lot_and_a_unit_per_bucket(case in any_case(), part in 0.0..1.0_f64) {
+    fn a_deficit_is_booked_but_for_a_lot_and_a_unit_per_bucket(case in any_case(), part in 0..=1_u64 << 16) {
         let winners = case.ladder.winners(price(case.mark)).unwrap();
-        let deficit = winners - num_traits::cast::<f64, u64>(f64::from(u32::MAX) * part).unwrap().min(winners);
+        let deficit = u64::try_from((u128::from(winners) * u128::from(part)) >> 16).unwrap();
         let h = unwind_fraction(deficit, winners, FRACTION_ONE - 1).unwrap();
         let mut after = case.clone();
         let report = after.ladder.unwind(price(case.mark), h).unwrap();
