@@ -1,9 +1,9 @@
 //! Pool money goes where its target says, and a loss is not refilled.
 //!
 //! Idle cash becomes a market's cash up to the market's share of the net asset value. What a market was
-//! ever lent, net of what came back, is its `committed` principal: room is measured against the larger of
-//! that and its equity, so a market that lost its cash is not topped up by itself, and all that a
-//! manipulated market can take from the pool is its target (I17).
+//! lent and has not given back is its `committed` principal; giving back profit does not lower it. Room is
+//! measured against the larger of that and its equity, so a market that lost its cash is not topped up by
+//! itself, and all that a manipulated market can take from the pool is its target (I17).
 
 use crate::market::Market;
 use crate::units::{PPM, Quote};
@@ -17,18 +17,21 @@ use crate::{EngineError, Result};
 /// [`EngineError::Overflow`].
 pub fn allocate(market: &mut Market, idle: &mut u64, target: u64) -> Result<Quote> {
     let [equity, highest] = market.book.equity_range(market.oracle.strict())?;
-    let room = target.saturating_sub(highest.max(market.book.committed.units_or_zero())).min(*idle);
-    let excess = equity.saturating_sub(target.max(needed(market)?)).min(market.book.cash);
-    let (change, cash, left) = if room > 0 {
-        (Quote::from_units(room)?, market.book.cash.checked_add(room), idle.checked_sub(room))
+    let (book_cash, lent) = (market.book.cash, market.book.committed);
+    let room = target.saturating_sub(highest.max(lent)).min(*idle);
+    let (change, cash, left, committed) = if room > 0 {
+        let change = Quote::from_units(room)?;
+        (change, book_cash.checked_add(room), idle.checked_sub(room), lent.checked_add(room))
     } else {
+        let excess = equity.saturating_sub(target.max(needed(market)?)).min(book_cash);
+        let principal = excess.saturating_sub(highest.saturating_sub(lent)); // profit goes first
         let change = Quote::ZERO.minus(Quote::from_units(excess)?)?;
-        (change, market.book.cash.checked_sub(excess), idle.checked_add(excess))
+        let committed = Some(lent.saturating_sub(principal));
+        (change, book_cash.checked_sub(excess), idle.checked_add(excess), committed)
     };
-    let committed = market.book.committed.plus(change)?;
     market.book.cash = cash.ok_or(EngineError::Overflow)?;
     *idle = left.ok_or(EngineError::Overflow)?;
-    market.book.committed = committed;
+    market.book.committed = committed.ok_or(EngineError::Overflow)?;
     Ok(change)
 }
 

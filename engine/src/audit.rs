@@ -1,14 +1,15 @@
 //! What a market's account and its members' must agree on (I3).
 //!
-//! Totals must equal the sum of the buckets. The members of a bucket, settled, never sum to more than the
-//! bucket in lots; if all of them are known, neither do their costs, and a bucket that was never unwound
-//! must equal their sums to the unit.
+//! Totals must equal the sum of the buckets. A bucket that was never unwound equals the sum of its members
+//! to the unit; an unwound one is worth at least as much: if all members are known, their signed lots and
+//! their cost do not sum to more than the bucket's. Some of the members never hold more lots than the bucket
+//! (for shorts, unless it was unwound).
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::ladder::{BUCKETS, Ladder, WHOLE};
+use crate::ladder::{BUCKETS, Bucket, Ladder, WHOLE};
 use crate::position::Position;
-use crate::units::Quote;
+use crate::units::{Quote, Side};
 use crate::{EngineError, Result};
 
 /// Sums over the known members of one bucket.
@@ -49,16 +50,23 @@ impl Ladder {
         for (bucket, sum) in self.buckets.iter().zip(sums) {
             lots = lots.checked_add(bucket.lots).ok_or(EngineError::Overflow)?;
             cost = cost.plus(bucket.cost)?;
-            let all_known = sum.members == u64::from(bucket.members);
-            let exact = sum.lots == bucket.lots && sum.cost == bucket.cost;
-            let agrees = sum.lots <= bucket.lots
-                && sum.members <= u64::from(bucket.members)
-                && (!all_known || sum.cost <= bucket.cost)
-                && (!all_known || bucket.unwind != WHOLE || exact);
-            if !agrees {
+            if !bucket_agrees(self.side()?, bucket, sum) {
                 return Ok(false);
             }
         }
         Ok(lots == self.lots && cost == self.cost)
     }
+}
+
+fn bucket_agrees(side: Side, bucket: &Bucket, sum: &MemberSum) -> bool {
+    let all_known = sum.members == u64::from(bucket.members);
+    let lots = match (side, bucket.unwind == WHOLE) {
+        (_, true) | (Side::Long, false) => sum.lots <= bucket.lots,
+        (Side::Short, false) => !all_known || sum.lots >= bucket.lots,
+    };
+    let exact = sum.lots == bucket.lots && sum.cost == bucket.cost;
+    sum.members <= u64::from(bucket.members)
+        && lots
+        && (!all_known || sum.cost <= bucket.cost)
+        && (!all_known || bucket.unwind != WHOLE || exact)
 }

@@ -66,8 +66,8 @@ pub struct Book {
     pub fees: Fees,
     /// Claims not paid yet: an upper bound of Σq over positions with b = 0.
     pub unpaid_claims: u64,
-    /// Net of what allocation put into `cash`: how much pool principal this market has ever been lent.
-    pub committed: Quote,
+    /// Pool principal that was lent to `cash` and has not come back, whatever became of it.
+    pub committed: u64,
     /// Longs.
     pub long: Ladder,
     /// Shorts.

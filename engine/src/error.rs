@@ -44,6 +44,12 @@ pub enum EngineError {
         /// Age of the last primary print that the market has seen, seconds.
         age_seconds: i64,
     },
+    /// A dead secondary source was offered while the market knows it alive.
+    #[error("the secondary oracle printed {age_seconds} s ago: pass a current account of the secondary source")]
+    SecondaryStillValid {
+        /// Age of the last secondary print that the market has seen, seconds.
+        age_seconds: i64,
+    },
     /// The stored price may not be used for this action.
     #[error("price is {validity:?} ({age_seconds} s old, the limit is {limit_seconds}): refresh it first")]
     PriceNotUsable {

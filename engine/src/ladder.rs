@@ -9,7 +9,7 @@
 //! Unwinding a fraction `h` treats that fraction of every winning trade as if it had never been opened:
 //! `b` and `q` both shrink, so by linearity PnL becomes `(1 − h)·PnL` at every price.
 //!
-//! Invariant I3: totals = Σ buckets; Σ members ≤ bucket (lots and cost); a position is in the bucket it
+//! Invariant I3: totals = Σ buckets; Σ members ≤ bucket (signed lots and cost, so in worth at every price); a position is in the bucket it
 //! names. Invariant I6: nobody loses more than a share of profit, all the same share; losers nothing.
 
 use bytemuck::{Pod, Zeroable};
@@ -36,7 +36,7 @@ pub const FRACTION_ONE: u64 = 1 << 32;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Bucket {
-    /// Σ|b| of the members, at least.
+    /// Σ|b| of the members; after unwinds at least that for longs and at most that for shorts.
     pub lots: u64,
     /// Σq of the members, at least.
     pub cost: Quote,
@@ -159,7 +159,8 @@ impl Ladder {
 
     /// The two numbers of a member with its pending unwind applied. Nothing is written.
     ///
-    /// `b' = trunc(b·A/A_joined)`, `q' = floor(q·A/A_joined)`.
+    /// `b' = floor(b·A/A_joined)`, `q' = floor(q·A/A_joined)`, both towards −∞: a long's lots are worth
+    /// something, a short's are owed, so that either rounds against the member.
     ///
     /// # Errors
     /// [`EngineError::Corrupt`] if the position cannot be a member.
@@ -170,9 +171,9 @@ impl Ladder {
             return Ok(Holding { lots, quote });
         }
         let joined = position.unwind;
-        let left = wide::mul_div(lots.count(), current, joined, Round::Down)?;
+        let lots = Lots(wide::mul_div_floor_signed(lots.0, current, joined)?);
         let quote = Quote(wide::mul_div_floor_signed(quote.0, current, joined)?);
-        Ok(Holding { lots: Lots::on(self.side()?, left)?, quote })
+        Ok(Holding { lots, quote })
     }
 
     /// Applies a pending unwind to a member.
@@ -238,12 +239,17 @@ impl Ladder {
             return Err(EngineError::Corrupt("ladder: unsettled position"));
         }
         let members = bucket.members.checked_sub(1).ok_or(ERROR)?;
-        let lots = bucket.lots.checked_sub(position.lots.count()).ok_or(ERROR)?;
+        let lots = match (bucket.lots.checked_sub(position.lots.count()), side) {
+            (Some(lots), _) => lots,
+            (None, Side::Short) if bucket.unwind != WHOLE => 0, // lots of unwound shorts sum to less
+            (None, _) => return Err(ERROR),
+        };
         let cost = bucket.cost.minus(position.quote)?;
         let (left, gone_lots, gone_cost) = if members == 0 {
             (Bucket::empty(side), bucket.lots, bucket.cost)
         } else {
-            (Bucket { lots, cost, members, ..*bucket }, position.lots.count(), position.quote)
+            let gone = bucket.lots.saturating_sub(lots);
+            (Bucket { lots, cost, members, ..*bucket }, gone, position.quote)
         };
         let total_lots = self.lots.checked_sub(gone_lots).ok_or(ERROR)?;
         let total_cost = self.cost.minus(gone_cost)?;
@@ -273,9 +279,9 @@ impl Ladder {
     /// Unwinds the fraction `h / 2^32` of every position in the buckets wholly in profit at `price`, at its
     /// own entry price.
     ///
-    /// `A' = floor(A·(1 − h))`; the bucket is scaled by the very ratio `A'/A` that members will use, lots
-    /// and cost rounded up, so that Σ members ≤ bucket however many unwinds follow. Buckets below
-    /// [`MIN_UNWIND`] are skipped.
+    /// `A' = floor(A·(1 − h))`; the bucket is scaled by the very ratio `A'/A` that members will use, its
+    /// signed lots and its cost rounded towards +∞ where members round towards −∞, so that Σ members ≤ bucket
+    /// however many unwinds follow. Buckets below [`MIN_UNWIND`] are skipped.
     ///
     /// # Errors
     /// [`EngineError::ParameterOutOfBounds`] for `h ≥ 1`; [`EngineError::Overflow`] never for a stored state.
@@ -291,7 +297,7 @@ impl Ladder {
             if !bucket.wholly_in_profit(side, at) || bucket.unwind < MIN_UNWIND {
                 continue;
             }
-            let scaled = scale_bucket(bucket, h)?;
+            let scaled = scale_bucket(side, bucket, h)?;
             self.lots = self.lots.saturating_sub(bucket.lots.saturating_sub(scaled.lots));
             self.cost = self.cost.minus(bucket.cost)?.plus(scaled.cost)?;
             *bucket = scaled;
@@ -320,10 +326,11 @@ impl Ladder {
 const LAST: u8 = 127;
 
 /// The bucket after the fraction `h / 2^32` of every member is gone.
-fn scale_bucket(bucket: &Bucket, h: u64) -> Result<Bucket> {
+fn scale_bucket(side: Side, bucket: &Bucket, h: u64) -> Result<Bucket> {
     let left = FRACTION_ONE.saturating_sub(h);
     let unwind = wide::mul_div(bucket.unwind, left, FRACTION_ONE, Round::Down)?;
-    let lots = wide::mul_div(bucket.lots, unwind, bucket.unwind, Round::Up)?;
+    let round = if side == Side::Long { Round::Up } else { Round::Down };
+    let lots = wide::mul_div(bucket.lots, unwind, bucket.unwind, round)?;
     let cost = Quote(wide::mul_div_ceil_signed(bucket.cost.0, unwind, bucket.unwind)?);
     Ok(Bucket { lots, cost, unwind, ..*bucket })
 }

@@ -22,7 +22,7 @@ pub fn require_caps(market: &Market, (side, position): (Side, Lots), skew_before
         return Err(EngineError::OpenInterestCap { lots, cap });
     }
     let cap = ppm_floor(lots, params.max_share_ppm)?;
-    if lots > params.share_floor && position.count() > cap {
+    if position.count() > cap && (lots > params.share_floor || params.max_share_ppm == 0) {
         return Err(EngineError::ShareCap { lots: position.count(), cap });
     }
     let profit = book.traders_pnl(market.mark())?;
@@ -33,7 +33,7 @@ pub fn require_caps(market: &Market, (side, position): (Side, Lots), skew_before
         return Err(EngineError::SkewCap { notional, cap });
     }
     let (profit, cap) = (profit.units_or_zero(), ppm_floor(book.cash, params.profit_cap_ppm)?);
-    if profit > cap {
+    if profit > cap || params.profit_cap_ppm == 0 {
         return Err(EngineError::ProfitCap { profit, cap });
     }
     Ok(())

@@ -71,18 +71,18 @@ pub struct Collateral {
 impl Collateral {
     /// Worth of `amount` token units after the haircut, rounded down.
     ///
-    /// A price that is not usable makes the collateral worth nothing, except for a withdrawal, which it
-    /// stops: a dead oracle must not freeze the rest of the account.
+    /// For initial margin a price that is not Fresh makes the collateral worth nothing: a dead oracle must not
+    /// freeze the rest of the account. A withdrawal it stops. Maintenance margin takes a Fresh or Wide price
+    /// and refuses any other, for a collateral that can't be priced is no reason to liquidate.
     ///
     /// # Errors
-    /// [`EngineError::PriceNotUsable`] for a withdrawal, [`EngineError::Overflow`].
+    /// [`EngineError::PriceNotUsable`] except for initial margin, [`EngineError::Overflow`].
     pub fn value(&self, amount: u64, health: HealthType, now: i64) -> Result<u64> {
-        let usable = self.oracle.require(&self.params.oracle, (Action::Withdraw, Age::Margin), now);
-        match (usable, health) {
-            (Err(error), HealthType::Withdraw) => return Err(error),
-            (Err(_), _) => return Ok(0),
-            (Ok(_), _) => {}
-        }
+        let action = if health == HealthType::Maint { Action::Close } else { Action::Withdraw };
+        match (self.oracle.require(&self.params.oracle, (action, Age::Margin), now), health) {
+            (Err(_), HealthType::Init) => return Ok(0),
+            (usable, _) => usable?,
+        };
         let (price, haircut) = match health {
             HealthType::Init | HealthType::Withdraw => {
                 (self.oracle.strict().low, self.params.haircut_init_ppm)

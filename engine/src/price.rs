@@ -1,9 +1,9 @@
 //! From an oracle's print to a price that may be used, and for what.
 //!
 //! A source prints a mantissa with an exponent. [`normalise`] turns it into quote units per lot. [`select`]
-//! decides which source counts; the caller has no say: the secondary is used only when the primary is dead
-//! *and the market itself has not seen a valid primary print* for as long, so nobody can choose the fallback by passing
-//! an old account. [`OracleState::accept`] stores the print and moves the average. What a price may then be
+//! decides which source counts; the caller has no say: a source that the market itself has seen alive must be
+//! passed alive, so nobody can choose the fallback, or leave out the source that would object, by passing an
+//! old account. [`OracleState::accept`] stores the print and moves the average. What a price may then be
 //! used for is one table, [`OracleState::require`]:
 //!
 //! | action | Fresh | Wide | Stale | Divergent |
@@ -202,6 +202,8 @@ pub struct OracleState {
     pub publish_time: i64,
     /// Publish time of the last valid print of the primary source, unix seconds.
     pub primary_time: i64,
+    /// Publish time of the last valid print of the secondary source, unix seconds.
+    pub secondary_time: i64,
     /// 1 while two valid sources disagree.
     pub divergent: u8,
     /// Explicit padding.
@@ -224,15 +226,20 @@ pub enum Selection {
     Primary(Reading),
     /// Only the secondary source is valid.
     Secondary(Reading),
-    /// Both are valid and differ by more than `max_divergence_ppm`.
-    Divergent,
+    /// Both are valid and agree: the primary's reading, and when the secondary was published.
+    Agreed(Reading, i64),
+    /// Both are valid and differ by more than `max_divergence_ppm`: when each was published.
+    Divergent([i64; 2]),
 }
 
 /// Decides which source counts. `None` stands for a source that is unreadable or not configured.
 ///
+/// A source that `state` has seen within `max_margin_age` must be passed alive: whoever refreshes can neither
+/// choose the fallback nor leave out the source that would dispute the price, by passing an old account.
+///
 /// # Errors
-/// [`EngineError::NoValidSource`] if none is young enough for margin, [`EngineError::PrimaryStillValid`] if
-/// only the secondary is but `state` has seen the primary within `max_margin_age`,
+/// [`EngineError::PublishTimeInFuture`], [`EngineError::NoValidSource`] if none is young enough for margin,
+/// [`EngineError::PrimaryStillValid`] and [`EngineError::SecondaryStillValid`] as above,
 /// [`EngineError::PublishTimeWentBack`] if the two disagree but the primary's print is older than the stored one.
 pub fn select(
     state: &OracleState,
@@ -240,6 +247,12 @@ pub fn select(
     [primary, secondary]: [Option<Reading>; 2],
     now: i64,
 ) -> Result<Selection> {
+    for reading in [primary, secondary].into_iter().flatten() {
+        let lead_seconds = reading.publish_time.saturating_sub(now);
+        if lead_seconds > MAX_LEAD_SECONDS {
+            return Err(EngineError::PublishTimeInFuture { lead_seconds });
+        }
+    }
     let limit = i64::from(params.max_margin_age);
     let valid = |reading: Option<Reading>| reading.filter(|r| age(now, r.publish_time) <= limit);
     match (valid(primary), valid(secondary)) {
@@ -250,18 +263,18 @@ pub fn select(
             match apart {
                 // An old print must not dispute a newer price: its passer may have chosen it.
                 true if offered < stored => Err(EngineError::PublishTimeWentBack { offered, stored }),
-                true => Ok(Selection::Divergent),
-                false => Ok(Selection::Primary(a)),
+                true => Ok(Selection::Divergent([offered, b.publish_time])),
+                false => Ok(Selection::Agreed(a, b.publish_time)),
             }
         }
-        (Some(a), None) => Ok(Selection::Primary(a)),
-        (None, Some(b)) => {
-            let age_seconds = age(now, state.primary_time);
-            if age_seconds <= limit {
-                return Err(EngineError::PrimaryStillValid { age_seconds });
-            }
-            Ok(Selection::Secondary(b))
-        }
+        (Some(a), None) => match age(now, state.secondary_time) {
+            age_seconds if age_seconds <= limit => Err(EngineError::SecondaryStillValid { age_seconds }),
+            _ => Ok(Selection::Primary(a)),
+        },
+        (None, Some(b)) => match age(now, state.primary_time) {
+            age_seconds if age_seconds <= limit => Err(EngineError::PrimaryStillValid { age_seconds }),
+            _ => Ok(Selection::Secondary(b)),
+        },
         (None, None) => {
             let ages = [primary, secondary].into_iter().flatten().map(|r| age(now, r.publish_time));
             let age_seconds = ages.min().unwrap_or(i64::MAX);
@@ -285,6 +298,7 @@ impl OracleState {
             conf: reading.conf,
             publish_time: reading.publish_time,
             primary_time: reading.publish_time,
+            secondary_time: 0,
             divergent: 0,
             _padding: [0; 7],
         }
@@ -292,26 +306,25 @@ impl OracleState {
 
     /// Stores what [`select`] chose and moves the average towards it.
     ///
-    /// A print with the stored publish time changes neither price nor average; a divergence leaves all but its
-    /// mark as it is. An error changes nothing.
+    /// A print with the stored publish time changes neither price nor average; a divergence leaves the price as
+    /// it is. An error changes nothing.
     ///
     /// # Errors
-    /// [`EngineError::PublishTimeWentBack`], [`EngineError::PublishTimeInFuture`].
-    pub fn accept(&mut self, selection: Selection, params: &OracleParams, now: i64) -> Result<()> {
-        let reading = match selection {
-            Selection::Primary(reading) | Selection::Secondary(reading) => reading,
-            Selection::Divergent => {
+    /// [`EngineError::PublishTimeWentBack`].
+    pub fn accept(&mut self, selection: Selection, params: &OracleParams) -> Result<()> {
+        let (reading, [primary_time, secondary_time]) = match selection {
+            Selection::Primary(reading) => (reading, [reading.publish_time, 0]),
+            Selection::Secondary(reading) => (reading, [0, reading.publish_time]),
+            Selection::Agreed(reading, secondary_time) => (reading, [reading.publish_time, secondary_time]),
+            Selection::Divergent(times) => {
                 self.divergent = 1;
+                self.see(times);
                 return Ok(());
             }
         };
         let (offered, stored) = (reading.publish_time, self.publish_time);
         if offered < stored {
             return Err(EngineError::PublishTimeWentBack { offered, stored });
-        }
-        let lead_seconds = offered.saturating_sub(now);
-        if lead_seconds > MAX_LEAD_SECONDS {
-            return Err(EngineError::PublishTimeInFuture { lead_seconds });
         }
         let elapsed = u32::try_from(offered.saturating_sub(stored)).unwrap_or(u32::MAX);
         if elapsed > 0 {
@@ -321,10 +334,14 @@ impl OracleState {
         }
         self.conf = self.conf_after(&reading, elapsed);
         self.divergent = 0;
-        if matches!(selection, Selection::Primary(_)) {
-            self.primary_time = offered;
-        }
+        self.see([primary_time, secondary_time]);
         Ok(())
+    }
+
+    /// Remembers when each source was last alive.
+    fn see(&mut self, [primary, secondary]: [i64; 2]) {
+        self.primary_time = self.primary_time.max(primary);
+        self.secondary_time = self.secondary_time.max(secondary);
     }
 
     /// Two prints of one second can't both be right: the wider confidence stays.

@@ -91,6 +91,9 @@ impl Market {
     pub fn increase(&mut self, position: &mut Position, side: Side, order: &Order) -> Result<TradeReport> {
         self.oracle.require(&self.params.oracle, (Action::Increase, Age::Trade), order.now)?;
         self.require_size(order.lots)?;
+        if !position.is_open() {
+            return Err(EngineError::NoPosition);
+        }
         if position.side()? != side {
             return Err(EngineError::OppositeSide);
         }

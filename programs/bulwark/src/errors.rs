@@ -32,6 +32,9 @@ pub enum BulwarkError {
     #[msg("the secondary oracle counts only while the primary is dead: pass a current primary account")]
     PrimaryStillValid,
     /// See the message.
+    #[msg("the secondary oracle is known to be alive: pass a current secondary account")]
+    SecondaryStillValid,
+    /// See the message.
     #[msg("the stored price is too old for this: send refresh_market or refresh_vault first")]
     PriceStale,
     /// See the message.
@@ -183,6 +186,7 @@ impl From<EngineError> for BulwarkError {
             EngineError::PublishTimeInFuture { .. } => Self::PublishTimeInFuture,
             EngineError::NoValidSource { .. } => Self::NoValidSource,
             EngineError::PrimaryStillValid { .. } => Self::PrimaryStillValid,
+            EngineError::SecondaryStillValid { .. } => Self::SecondaryStillValid,
             EngineError::PriceNotUsable { validity, .. } => match validity {
                 Validity::Divergent => Self::PriceDivergent,
                 Validity::Wide => Self::PriceWide,

@@ -23,8 +23,10 @@ pub(super) fn first_price(
     let readings = read_sources(sources, accounts, decimals)?;
     let now = Clock::get()?.unix_timestamp;
     match price::select(&OracleState::zeroed(), params, readings, now).or_error()? {
-        Selection::Primary(reading) | Selection::Secondary(reading) => Ok(OracleState::first(&reading)),
-        Selection::Divergent => err!(BulwarkError::PriceDivergent),
+        Selection::Primary(reading) | Selection::Secondary(reading) | Selection::Agreed(reading, _) => {
+            Ok(OracleState::first(&reading))
+        }
+        Selection::Divergent(_) => err!(BulwarkError::PriceDivergent),
     }
 }
 

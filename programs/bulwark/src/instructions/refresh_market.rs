@@ -30,7 +30,7 @@ pub(crate) fn handler(ctx: Context<RefreshMarket>) -> Result<()> {
     let readings = read_sources(&market.sources, accounts, decimals)?;
     let (oracle, params) = (market.core.oracle, market.core.params.oracle);
     let selection = price::select(&oracle, &params, readings, now).or_error()?;
-    market.core.oracle.accept(selection, &params, now).or_error()?;
+    market.core.oracle.accept(selection, &params).or_error()?;
 
     let oracle = market.core.oracle;
     emit!(MarketRefreshed {

@@ -32,7 +32,7 @@ pub(crate) fn handler(ctx: Context<RefreshVault>) -> Result<()> {
     let readings = read_sources(&vault.sources, accounts, decimals)?;
     let (oracle, params) = (vault.core.oracle, vault.core.params.oracle);
     let selection = price::select(&oracle, &params, readings, now).or_error()?;
-    vault.core.oracle.accept(selection, &params, now).or_error()?;
+    vault.core.oracle.accept(selection, &params).or_error()?;
     let oracle = vault.core.oracle;
     if vault.is_quote() {
         exchange.quote_weight_ppm = margin::quote_weight_ppm(&oracle).or_error()?;

@@ -53,4 +53,4 @@ impl Vault {
     }
 }
 
-const _: () = assert!(Vault::SPACE == 8 + 88 + 144 + 88 + 128);
+const _: () = assert!(Vault::SPACE == 8 + 88 + 144 + 96 + 128);
