@@ -48,6 +48,8 @@ pub struct World {
     pub donated: BTreeMap<u16, u64>,
     /// Compute units of the last transaction that went through.
     pub compute_units: u64,
+    /// Every event since the chain began, in order.
+    pub journal: Vec<Event>,
     keys: u64,
 }
 
@@ -124,6 +126,7 @@ impl World {
             listings: Listings::default(),
             donated: BTreeMap::new(),
             compute_units: 0,
+            journal: Vec::new(),
             keys: 100,
         };
         for key in [world.payer.pubkey(), world.admin.pubkey(), world.deployer.pubkey()] {
@@ -145,6 +148,7 @@ impl World {
             deployer: self.deployer.insecure_clone(),
             listings: self.listings.clone(),
             donated: self.donated.clone(),
+            journal: self.journal.clone(),
             ..*self
         }
     }
@@ -272,6 +276,7 @@ impl World {
             Ok(TransactionMetadata { compute_units_consumed: compute_units, logs, .. }) => {
                 let parsed = parse_log(&logs);
                 assert!(!parsed.truncated, "log truncated");
+                self.journal.extend(parsed.events.iter().cloned());
                 self.compute_units = compute_units;
                 Ok(Outcome { compute_units, events: parsed.events, logs })
             }
@@ -342,16 +347,31 @@ impl World {
     /// If it can't be computed.
     #[must_use]
     pub fn health(&self, margin: &Pubkey, kind: HealthType) -> Health {
+        self.ask(|snapshot| snapshot.health(&self.margin(margin), kind).expect("health"))
+    }
+
+    /// PnL of an account's position in a market by the SDK, zero without one.
+    ///
+    /// # Panics
+    /// If it can't be computed.
+    #[must_use]
+    pub fn pnl(&self, margin: &Pubkey, market: u16) -> i64 {
+        let account = self.margin(margin);
+        let slot = account.position(market);
+        slot.map_or(0, |slot| self.ask(|snapshot| snapshot.pnl(&account.positions[slot]).expect("pnl").0))
+    }
+
+    /// Asks the SDK about everything that is listed, as it is now.
+    pub fn ask<T>(&self, question: impl FnOnce(&Snapshot<'_>) -> T) -> T {
         let exchange = self.exchange();
         let markets: Vec<_> = (0..exchange.market_count).map(|i| self.market(i)).collect();
         let vaults: Vec<_> = (0..exchange.vault_count).map(|i| self.vault(i)).collect();
-        let snapshot = Snapshot {
+        question(&Snapshot {
             exchange: &exchange,
             markets: markets.iter().map(|m| (m.index, &**m)).collect(),
             vaults: vaults.iter().map(|v| (v.index, &**v)).collect(),
             now: self.now(),
-        };
-        snapshot.health(&self.margin(margin), kind).expect("health")
+        })
     }
 
     // ---- tokens ----

@@ -1,0 +1,234 @@
+//! What happens, in order.
+
+use bulwark_sdk::event::Event;
+use bulwark_sdk::instruction as ix;
+use bulwark_sdk::program::state::InsuranceFund;
+use bulwark_sdk::units::format_amount;
+use bulwark_sdk::{Pubkey, address};
+use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, PRINT, SOL_ASSET};
+use bulwark_tests::{BTC, SOL, SOL_VAULT, World};
+
+use crate::show::{self, cents, change, print_price, quantity, usd};
+use crate::stage::{Actor, Result, Stage, event, refused, same};
+
+const LIQUIDITY: u64 = 1_000_000 * DOLLAR;
+const SOL_COLLATERAL: u64 = 20_000_000_000;
+
+/// Widths of the path's columns.
+const PATH: [usize; 9] = [7, 9, 12, 13, 12, 11, 12, 11, 9];
+
+/// Tells it all.
+pub fn tell() -> Result {
+    println!("Bulwark: the life of a market, on the compiled program.");
+    println!("Amounts are USDC; E is equity, MM and IM maintenance and initial margin, CU compute units.");
+    let mut stage = listing()?;
+    liquidity(&mut stage)?;
+    let (mut alice, mut bob, bobs_sol) = opening(&mut stage)?;
+    first_path(&mut stage, [&alice, &bob])?;
+    profit_and_patience(&mut stage, &mut alice)?;
+    second_path(&mut stage, [&alice, &bob])?;
+    closing(&mut stage, &mut alice, &mut bob)?;
+    sweeping(&mut stage)?;
+    leaving(&mut stage, [&alice, &bob], bobs_sol)?;
+    books(&mut stage, [&alice, &bob])
+}
+
+fn listing() -> Result<Stage> {
+    show::section(1, "An exchange");
+    let mut world = World::empty();
+    show::step(
+        "The deployer creates the exchange: USDC vault, pool and insurance fund.",
+        world.compute_units,
+    );
+    for asset in [SOL_ASSET, BTC_ASSET] {
+        world.list_market(&asset, asset.market_params());
+        let params = asset.market_params();
+        let text = format!(
+            "The admin lists {} at {}, from a Pyth price account; {}x at most, fee {} %.",
+            asset.name,
+            print_price(asset.price),
+            1_000_000 / params.imf_ppm,
+            percent(params.taker_fee_ppm),
+        );
+        show::step(&text, world.compute_units);
+    }
+    world.list_vault(&SOL_ASSET, SOL_ASSET.lot_decimals, 1_000_000 * SOL_COLLATERAL);
+    let params = world.vault(SOL_VAULT).core.params;
+    let [new, stay] = [params.haircut_init_ppm, params.haircut_maint_ppm].map(|h| percent(1_000_000 - h));
+    let text =
+        format!("The admin lists SOL as collateral: it counts {new} % for new risk, {stay} % to stay.");
+    show::step(&text, world.compute_units);
+    Stage::new(world)
+}
+
+fn liquidity(stage: &mut Stage) -> Result {
+    show::section(2, "A pool that takes the other side");
+    let provider = stage.world.trader(LIQUIDITY);
+    let shares = stage.world.add_liquidity(&provider, LIQUIDITY).map_err(refused("liquidity"))?;
+    same("shares", stage.world.token_balance(&shares), LIQUIDITY)?;
+    stage.step(&format!("Lena adds {} USDC of liquidity and gets as many shares.", usd(LIQUIDITY.into())));
+    for market in [SOL, BTC] {
+        let allocate = ix::allocate_liquidity(&stage.world.listings, market);
+        let outcome = stage.world.send(&[allocate], &[]).map_err(refused("an allocation"))?;
+        let pick = |e| if let Event::LiquidityAllocated(e) = e { Some(e.amount) } else { None };
+        let amount = event(outcome, pick)?;
+        let (asset, weight) = (World::asset(market), World::asset(market).market_params().target_weight_ppm);
+        same(
+            "its share of the pool",
+            i128::from(amount),
+            i128::from(LIQUIDITY) * i128::from(weight) / 1_000_000,
+        )?;
+        let (amount, weight) = (usd(amount.into()), percent(weight));
+        stage.step(&format!(
+            "Anybody moves the {} market's target of {weight} % there: {amount}.",
+            asset.name
+        ));
+    }
+    stage.ledger();
+    Ok(())
+}
+
+fn opening(stage: &mut Stage) -> Result<(Actor, Actor, Pubkey)> {
+    show::section(3, "Two traders");
+    let mut alice = stage.actor("Alice", SOL, 10_000 * DOLLAR)?;
+    stage.trade(&mut alice, sol(200), "buys 200 SOL, three times her money")?;
+    let mut bob = stage.actor("Bob", BTC, 2_000 * DOLLAR)?;
+    let deposit = stage.world.deposit_collateral(&bob.trader, SOL_VAULT, SOL_COLLATERAL);
+    let bobs_sol = deposit.map_err(refused("a deposit"))?;
+    let amount = quantity(SOL_COLLATERAL.into(), SOL_ASSET.lot_decimals);
+    stage.step(&format!("Bob deposits {amount} SOL as collateral too."));
+    stage.trade(&mut bob, -btc_quarter(), "sells 0.25 BTC short")?;
+    stage.ledger();
+    Ok((alice, bob, bobs_sol))
+}
+
+fn path(stage: &mut Stage, actors: [&Actor; 2], prices: &[(i64, i64)]) -> Result {
+    let [a, b] = actors.map(|actor| format!("{}: PnL", actor.name));
+    let header = ["", "SOL", "BTC", &a, "E", "MM", &b, "E", "MM"];
+    show::row(PATH, header.map(String::from));
+    let mut compute_units = 0;
+    for (sol, btc) in prices.iter().map(|(sol, btc)| (sol * PRINT, btc * PRINT)) {
+        compute_units = stage.later(sol, btc)?;
+        let [alice, bob] = actors.map(|actor| stage.standing(actor).map(cents));
+        let cells = ["+5 min".into(), print_price(sol), print_price(btc)];
+        let [[a, b, c], [d, e, f], [g, h, i]] = [cells, alice, bob];
+        show::row(PATH, [a, b, c, d, e, f, g, h, i]);
+    }
+    let text = "Every line took three refreshes from the oracles, by anybody: markets and SOL vault. One:";
+    show::step(text, compute_units);
+    Ok(())
+}
+
+fn first_path(stage: &mut Stage, actors: [&Actor; 2]) -> Result {
+    show::section(4, "SOL rises, BTC rises more slowly");
+    path(stage, actors, &[(153, 60_300), (156, 60_900), (160, 61_500), (162, 62_100)])?;
+    let units = stage.check_invariants(&actors)?;
+    show::step("The program recounts both ladders from the two accounts, and both vaults.", units);
+    stage.ledger();
+    Ok(())
+}
+
+fn profit_and_patience(stage: &mut Stage, alice: &mut Actor) -> Result {
+    show::section(5, "A profit taken, and one that has to wait");
+    stage.trade(alice, -sol(100), "sells half of her 200 SOL")?;
+    let tokens = alice.trader.tokens;
+    let quote = u64::try_from(stage.world.margin(&alice.trader.margin).quote.0).map_err(|_| "a debt")?;
+    let refusal = stage.world.withdraw(&alice.trader, 0, (tokens, quote));
+    let name = refusal.err().and_then(|failure| failure.name);
+    same("withdrawing it all", name.as_deref(), Some("InsufficientMargin"))?;
+    show::say(&format!(
+        "Alice asks for all her {} USDC: refused, InsufficientMargin. Her other half",
+        usd(quote.into())
+    ));
+    show::say("needs margin, and its profit is not money yet. Nothing has changed.");
+    stage.ledger();
+    Ok(())
+}
+
+fn second_path(stage: &mut Stage, actors: [&Actor; 2]) -> Result {
+    show::section(6, "SOL turns, BTC does not");
+    path(stage, actors, &[(159, 62_600), (155, 63_000), (157, 63_300)])?;
+    let [_, bob] = actors;
+    let settle = ix::settle_position(bob.trader.margin, BTC);
+    let outcome = stage.world.send(&[settle], &[]).map_err(refused("settling"))?;
+    let pick = |e| if let Event::PositionSettled(e) = e { Some(e) } else { None };
+    let settled = event(outcome, pick)?;
+    same("moved by settling", (settled.claim_paid, settled.loss, settled.unwound_lots), (0, 0, 0))?;
+    stage.step("Anybody settles Bob's position: nobody waits for his loss, so nothing moves.");
+    Ok(())
+}
+
+fn closing(stage: &mut Stage, alice: &mut Actor, bob: &mut Actor) -> Result {
+    show::section(7, "A profit and a loss");
+    stage.trade(alice, -sol(100), "sells the other half")?;
+    stage.trade(bob, btc_quarter(), "buys his 0.25 BTC back")?;
+    same("Alice wins and Bob loses", (alice.expected > 0, bob.expected < 0), (true, true))?;
+    stage.ledger();
+    Ok(())
+}
+
+fn sweeping(stage: &mut Stage) -> Result {
+    show::section(8, "Fees go where they belong");
+    for market in [SOL, BTC] {
+        let outcome = stage.world.send(&[ix::sweep_market(market)], &[]).map_err(refused("a sweep"))?;
+        let swept = event(outcome, |e| if let Event::MarketSwept(e) = e { Some(e) } else { None })?;
+        stage.step(&format!(
+            "Anybody sweeps {}: pool {}, insurance {}, protocol {}.",
+            World::asset(market).name,
+            usd(swept.pool.into()),
+            usd(swept.insurance.into()),
+            usd(swept.protocol.into())
+        ));
+    }
+    stage.ledger();
+    Ok(())
+}
+
+fn leaving(stage: &mut Stage, [alice, bob]: [&Actor; 2], bobs_sol: Pubkey) -> Result {
+    show::section(9, "Everybody takes what is theirs");
+    stage.leave(alice, None)?;
+    stage.leave(bob, Some((bobs_sol, SOL_COLLATERAL)))?;
+    stage.ledger();
+    Ok(())
+}
+
+fn books(stage: &mut Stage, [alice, bob]: [&Actor; 2]) -> Result {
+    show::section(10, "The books");
+    let cash: i128 = [SOL, BTC].map(|m| i128::from(stage.world.market(m).core.book.cash)).iter().sum();
+    let pool = i128::from(stage.world.pool().idle) + cash - i128::from(LIQUIDITY);
+    let fund: Box<InsuranceFund> = stage.world.get(&address::insurance_fund());
+    let (insurance, protocol) = (i128::from(fund.reserve), i128::from(stage.world.exchange().protocol_fees));
+    same("what pool, insurance and protocol won", [pool, insurance, protocol], stage.gains)?;
+
+    let results = [
+        ("Alice, long SOL", alice.expected),
+        ("Bob, short BTC", bob.expected),
+        ("Lena and the pool", pool),
+        ("Insurance fund", insurance),
+        ("Protocol", protocol),
+    ];
+    for (name, result) in results {
+        show::say(&format!("{name:<20}{:>16}", change(result)));
+    }
+    let sum: i128 = results.iter().map(|(_, result)| result).sum();
+    same("the sum of all results", sum, 0)?;
+    show::say(&format!("{:<20}{:>16}   to the unit, as worked out without the program ✓", "Sum", usd(sum)));
+    let units = stage.check_invariants(&[])?;
+    show::step("The program checks both markets and both vaults once more.", units);
+    println!("\ninvariants: OK");
+    Ok(())
+}
+
+/// Parts per million as a percentage.
+fn percent(ppm: u32) -> String {
+    let text = format_amount(ppm.into(), 4);
+    text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+fn sol(count: i64) -> i64 {
+    count * 1_000_000_000
+}
+
+fn btc_quarter() -> i64 {
+    25_000_000_000
+}
