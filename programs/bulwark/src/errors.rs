@@ -71,7 +71,9 @@ pub enum BulwarkError {
     #[msg("skew would exceed its share of the market's equity: trade less, or the other side")]
     SkewCap,
     /// See the message.
-    #[msg("traders' profit is at its share of the market's cash: no increase until allocate_liquidity or a price move")]
+    #[msg(
+        "traders' profit is at its share of the market's cash: no increase until allocate_liquidity or a price move"
+    )]
     ProfitCap,
     /// See the message.
     #[msg("the account would hold too large a share of its side: trade less")]
@@ -146,7 +148,9 @@ pub enum BulwarkError {
     #[msg("signed for an earlier incarnation of this account: sign again")]
     WrongIncarnation,
     /// See the message.
-    #[msg("an account is missing: pass every other market, then every vault of the margin account in slot order")]
+    #[msg(
+        "an account is missing: pass every other market, then every vault of the margin account in slot order"
+    )]
     AccountMissing,
     /// See the message.
     #[msg("this is not the expected market or vault: pass them in slot order")]
@@ -155,10 +159,14 @@ pub enum BulwarkError {
     #[msg("an account was passed twice")]
     DuplicateAccount,
     /// See the message.
-    #[msg("the mint has an extension that can change amounts or authority, or a freeze authority that is not accepted")]
+    #[msg(
+        "the mint has an extension that can change amounts or authority, or a freeze authority that is not accepted"
+    )]
     UnsupportedMint,
     /// See the message.
-    #[msg("the token account must be initialized, of the right mint and owner, without delegate or close authority")]
+    #[msg(
+        "the token account must be initialized, of the right mint and owner, without delegate or close authority"
+    )]
     BadTokenAccount,
     /// See the message.
     #[msg("the vault received another amount than the transfer named")]

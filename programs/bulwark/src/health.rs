@@ -7,8 +7,8 @@
 
 use std::cell::Ref;
 
-use anchor_lang::prelude::*;
 use anchor_lang::Discriminator;
+use anchor_lang::prelude::*;
 use bulwark_engine::EngineError;
 use bulwark_engine::margin::{Collateral, Health, HealthType, Legs, Listings};
 use bulwark_engine::price::{Action, Age};
@@ -21,7 +21,11 @@ use crate::state::{Market, Vault};
 ///
 /// # Errors
 /// A missing account or one that is not next in slot order; a price that the health type cannot use.
-pub(crate) fn of_legs(legs: &Legs<'_>, remaining: &[AccountInfo<'_>], what: (HealthType, i64)) -> Result<Health> {
+pub(crate) fn of_legs(
+    legs: &Legs<'_>,
+    remaining: &[AccountInfo<'_>],
+    what: (HealthType, i64),
+) -> Result<Health> {
     legs.health(&mut Remaining(remaining.iter()), what).map_err(|Refused(error)| error)
 }
 

@@ -4,7 +4,10 @@
 //! moves tokens and emits events; every number about money is the engine's. This file is the list of
 //! entry points; each instruction has its own file under [`instructions`].
 
-#![allow(missing_docs, reason = "what Anchor generates for entry points and accounts structs has no documentation")]
+#![allow(
+    missing_docs,
+    reason = "what Anchor generates for entry points and accounts structs has no documentation"
+)]
 
 use anchor_lang::prelude::*;
 

@@ -5,7 +5,7 @@ use anchor_spl::token_2022::spl_token_2022;
 use anchor_spl::token_2022::spl_token_2022::extension::{
     BaseStateWithExtensions, ExtensionType, StateWithExtensions,
 };
-use anchor_spl::token_interface::{self, Mint, TokenAccount, TokenInterface, TransferChecked};
+use anchor_spl::token_interface::{self, TokenAccount, TokenInterface, TransferChecked};
 
 use crate::errors::BulwarkError;
 use crate::state::Exchange;
@@ -14,8 +14,8 @@ use crate::state::Exchange;
 pub(crate) struct Transfer<'a, 'info> {
     /// Token program of the mint.
     pub program: &'a Interface<'info, TokenInterface>,
-    /// Mint.
-    pub mint: &'a InterfaceAccount<'info, Mint>,
+    /// Mint and its decimals, as the vault records them.
+    pub mint: (&'a UncheckedAccount<'info>, u8),
     /// From.
     pub from: &'a mut InterfaceAccount<'info, TokenAccount>,
     /// To.
@@ -26,7 +26,7 @@ impl<'info> Transfer<'_, 'info> {
     fn cpi(&self, authority: AccountInfo<'info>) -> TransferChecked<'info> {
         TransferChecked {
             from: self.from.to_account_info(),
-            mint: self.mint.to_account_info(),
+            mint: self.mint.0.to_account_info(),
             to: self.to.to_account_info(),
             authority,
         }
@@ -40,7 +40,7 @@ impl<'info> Transfer<'_, 'info> {
         require!(amount > 0, BulwarkError::ZeroAmount);
         let before = self.to.amount;
         let cpi = CpiContext::new(*self.program.key, self.cpi(authority));
-        token_interface::transfer_checked(cpi, amount, self.mint.decimals)?;
+        token_interface::transfer_checked(cpi, amount, self.mint.1)?;
         self.to.reload()?;
         Ok(self.to.amount.checked_sub(before).ok_or(BulwarkError::TransferMismatch)?)
     }
@@ -55,7 +55,7 @@ impl<'info> Transfer<'_, 'info> {
         let (authority, bump) = exchange;
         let seeds: &[&[&[u8]]] = &[&[Exchange::SEED, &[bump]]];
         let cpi = CpiContext::new_with_signer(*self.program.key, self.cpi(authority), seeds);
-        token_interface::transfer_checked(cpi, amount, self.mint.decimals)?;
+        token_interface::transfer_checked(cpi, amount, self.mint.1)?;
         self.from.reload()?;
         require!(before.checked_sub(self.from.amount) == Some(amount), BulwarkError::TransferMismatch);
         Ok(())

@@ -31,8 +31,8 @@ pub struct AddLiquidity<'info> {
     /// The provider's tokens.
     #[account(mut)]
     pub source: InterfaceAccount<'info, TokenAccount>,
-    /// Mint of the quote token.
-    pub mint: InterfaceAccount<'info, Mint>,
+    /// CHECK: mint of the token: the vault names it, and the token program reads it.
+    pub mint: UncheckedAccount<'info>,
     /// Mint of the junior shares.
     #[account(mut)]
     pub share_mint: InterfaceAccount<'info, Mint>,
@@ -58,8 +58,9 @@ impl<'info> AddLiquidity<'info> {
 
     fn transfer(&mut self, amount: u64) -> Result<u64> {
         let authority = self.provider.to_account_info();
-        let (program, mint) = (&self.token_program, &self.mint);
-        Transfer { program, mint, from: &mut self.source, to: &mut self.token_account }.pull(amount, authority)
+        let (program, mint) = (&self.token_program, (&self.mint, self.quote_vault.load()?.decimals));
+        Transfer { program, mint, from: &mut self.source, to: &mut self.token_account }
+            .pull(amount, authority)
     }
 
     fn mint_shares(&self, amount: u64) -> Result<()> {

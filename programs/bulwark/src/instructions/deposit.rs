@@ -1,7 +1,7 @@
 //! Move tokens into a margin account. Anyone may deposit for anyone; never paused.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::{TokenAccount, TokenInterface};
 use bulwark_engine::limits;
 use bulwark_engine::units::Quote;
 
@@ -27,8 +27,8 @@ pub struct Deposit<'info> {
     /// The depositor's tokens.
     #[account(mut)]
     pub source: InterfaceAccount<'info, TokenAccount>,
-    /// Mint of the token.
-    pub mint: InterfaceAccount<'info, Mint>,
+    /// CHECK: mint of the token: the vault names it, and the token program reads it.
+    pub mint: UncheckedAccount<'info>,
     /// Token program of the mint.
     pub token_program: Interface<'info, TokenInterface>,
 }
@@ -42,8 +42,9 @@ impl<'info> Deposit<'info> {
 
     fn transfer(&mut self, amount: u64) -> Result<u64> {
         let authority = self.depositor.to_account_info();
-        let (program, mint) = (&self.token_program, &self.mint);
-        Transfer { program, mint, from: &mut self.source, to: &mut self.token_account }.pull(amount, authority)
+        let (program, mint) = (&self.token_program, (&self.mint, self.vault.load()?.decimals));
+        Transfer { program, mint, from: &mut self.source, to: &mut self.token_account }
+            .pull(amount, authority)
     }
 }
 

@@ -23,7 +23,12 @@ pub struct OpenPositionArgs {
     pub limit_price: u64,
 }
 
-fn validate(exchange: &Exchange, account: &MarginAccount, market: &Market, call: (&Pubkey, u64)) -> Result<()> {
+fn validate(
+    exchange: &Exchange,
+    account: &MarginAccount,
+    market: &Market,
+    call: (&Pubkey, u64),
+) -> Result<()> {
     trade::require_trader(account, call.0, call.1)?;
     require!(!Pause::INCREASE.is_set(exchange.pause | market.pause), BulwarkError::Paused);
     require!(market.status == MarketStatus::Active.to_byte(), BulwarkError::ReduceOnly);

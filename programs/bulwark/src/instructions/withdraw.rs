@@ -1,7 +1,7 @@
 //! Move tokens from a margin account to its owner.
 
 use anchor_lang::prelude::*;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::{TokenAccount, TokenInterface};
 use bulwark_engine::limits;
 use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::units::Quote;
@@ -41,8 +41,8 @@ pub struct Withdraw<'info> {
     /// A token account of the owner.
     #[account(mut)]
     pub destination: InterfaceAccount<'info, TokenAccount>,
-    /// Mint of the token.
-    pub mint: InterfaceAccount<'info, Mint>,
+    /// CHECK: mint of the token: the vault names it, and the token program reads it.
+    pub mint: UncheckedAccount<'info>,
     /// Token program of the mint.
     pub token_program: Interface<'info, TokenInterface>,
 }
@@ -60,8 +60,9 @@ impl<'info> Withdraw<'info> {
 
     fn transfer(&mut self, amount: u64) -> Result<()> {
         let exchange = (self.exchange.to_account_info(), self.exchange.load()?.bump);
-        let (program, mint) = (&self.token_program, &self.mint);
-        Transfer { program, mint, from: &mut self.token_account, to: &mut self.destination }.push(amount, exchange)
+        let (program, mint) = (&self.token_program, (&self.mint, self.vault.load()?.decimals));
+        Transfer { program, mint, from: &mut self.token_account, to: &mut self.destination }
+            .push(amount, exchange)
     }
 }
 

@@ -73,12 +73,8 @@ const _: () = assert!(size_of::<OracleSource>() == 72 && align_of::<OracleSource
 
 impl OracleSource {
     /// No source; [`read`] refuses every account for it.
-    pub const NONE: Self = Self {
-        owner: Pubkey::new_from_array([0; 32]),
-        feed: [0; 32],
-        kind: 0,
-        _padding: [0; 7],
-    };
+    pub const NONE: Self =
+        Self { owner: Pubkey::new_from_array([0; 32]), feed: [0; 32], kind: 0, _padding: [0; 7] };
 
     /// Whether a source is configured at all.
     pub const fn is_some(&self) -> bool {
@@ -128,20 +124,14 @@ pub fn read(
     if address.to_bytes() != source.feed {
         return Err(OracleError::WrongAccount);
     }
-    if kind == SourceKind::PythPush {
-        pyth_push::parse(data)
-    } else {
-        switchboard::parse(data)
-    }
+    if kind == SourceKind::PythPush { pyth_push::parse(data) } else { switchboard::parse(data) }
 }
 
 /// The `N` bytes that start at `offset`.
 #[inline]
 fn field<const N: usize>(data: &[u8], offset: usize) -> Result<[u8; N], OracleError> {
     let tail = data.get(offset..).ok_or(OracleError::Malformed)?;
-    tail.first_chunk::<N>()
-        .copied()
-        .ok_or(OracleError::Malformed)
+    tail.first_chunk::<N>().copied().ok_or(OracleError::Malformed)
 }
 
 /// A price that the source keeps signed.
@@ -154,12 +144,7 @@ fn positive(price: i64) -> Result<u64, OracleError> {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
 pub(crate) mod tests {
     use super::*;
 
@@ -168,12 +153,7 @@ pub(crate) mod tests {
     /// The valid account of each kind, with the source that names it.
     fn valid(kind: u8) -> (OracleSource, Pubkey, Vec<u8>) {
         let feed = [7; 32];
-        let source = OracleSource {
-            owner: Pubkey::new_from_array([9; 32]),
-            feed,
-            kind,
-            _padding: [0; 7],
-        };
+        let source = OracleSource { owner: Pubkey::new_from_array([9; 32]), feed, kind, _padding: [0; 7] };
         let address = Pubkey::new_from_array(feed);
         let data = match kind {
             1 => pyth_pull::tests::account(feed),
@@ -201,19 +181,10 @@ pub(crate) mod tests {
     fn each_kind_reads_its_own_account_only() {
         for kind in KINDS {
             let (source, address, data) = valid(kind);
-            assert!(
-                read(&source, &address, &source.owner, &data).is_ok(),
-                "kind {kind}"
-            );
+            assert!(read(&source, &address, &source.owner, &data).is_ok(), "kind {kind}");
             for other in KINDS.into_iter().filter(|other| *other != kind) {
-                let source = OracleSource {
-                    kind: other,
-                    ..source
-                };
-                assert!(
-                    read(&source, &address, &source.owner, &data).is_err(),
-                    "{kind} as {other}"
-                );
+                let source = OracleSource { kind: other, ..source };
+                assert!(read(&source, &address, &source.owner, &data).is_err(), "{kind} as {other}");
             }
         }
     }
@@ -223,10 +194,7 @@ pub(crate) mod tests {
         for kind in KINDS {
             let (source, address, data) = valid(kind);
             let attacker = Pubkey::new_from_array([8; 32]);
-            assert_eq!(
-                read(&source, &address, &attacker, &data),
-                Err(OracleError::WrongOwner)
-            );
+            assert_eq!(read(&source, &address, &attacker, &data), Err(OracleError::WrongOwner));
         }
     }
 
@@ -235,10 +203,7 @@ pub(crate) mod tests {
         let elsewhere = Pubkey::new_from_array([6; 32]);
         for kind in [2, 3] {
             let (source, _, data) = valid(kind);
-            assert_eq!(
-                read(&source, &elsewhere, &source.owner, &data),
-                Err(OracleError::WrongAccount)
-            );
+            assert_eq!(read(&source, &elsewhere, &source.owner, &data), Err(OracleError::WrongAccount));
         }
         // A pull update may live anywhere, but its feed id is pinned, bit for bit.
         let (source, _, data) = valid(1);
@@ -246,10 +211,7 @@ pub(crate) mod tests {
         for byte in 0..32 {
             let mut source = source;
             source.feed[byte] ^= 1;
-            assert_eq!(
-                read(&source, &elsewhere, &source.owner, &data),
-                Err(OracleError::WrongFeed)
-            );
+            assert_eq!(read(&source, &elsewhere, &source.owner, &data), Err(OracleError::WrongFeed));
         }
     }
 
@@ -258,33 +220,19 @@ pub(crate) mod tests {
         for kind in KINDS {
             let (source, address, data) = valid(kind);
             for none in [0, 4, 255] {
-                let source = OracleSource {
-                    kind: none,
-                    ..source
-                };
-                assert_eq!(
-                    read(&source, &address, &source.owner, &data),
-                    Err(OracleError::WrongAccount)
-                );
+                let source = OracleSource { kind: none, ..source };
+                assert_eq!(read(&source, &address, &source.owner, &data), Err(OracleError::WrongAccount));
             }
         }
         let system = Pubkey::default();
-        assert_eq!(
-            read(&OracleSource::NONE, &system, &system, &[]),
-            Err(OracleError::WrongAccount)
-        );
+        assert_eq!(read(&OracleSource::NONE, &system, &system, &[]), Err(OracleError::WrongAccount));
         assert!(!OracleSource::NONE.is_some());
         assert_eq!(bytemuck::bytes_of(&OracleSource::NONE), [0; 72]);
     }
 
     #[test]
     fn kinds_round_trip() {
-        for kind in [
-            SourceKind::None,
-            SourceKind::PythPull,
-            SourceKind::PythPush,
-            SourceKind::Switchboard,
-        ] {
+        for kind in [SourceKind::None, SourceKind::PythPull, SourceKind::PythPush, SourceKind::Switchboard] {
             #[allow(clippy::as_conversions)]
             let byte = kind as u8;
             assert_eq!(SourceKind::try_from(byte), Ok(kind));

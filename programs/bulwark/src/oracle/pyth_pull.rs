@@ -23,7 +23,7 @@
 //! | 93 | publish time | i64, Unix seconds |
 //! | 101 | previous publish time, EMA price, EMA conf, posted slot | 4 × 8 bytes, unused |
 
-use super::{Print, OracleError, field, positive};
+use super::{OracleError, Print, field, positive};
 
 /// First eight bytes of every `PriceUpdateV2`: `sha256("account:PriceUpdateV2")`, cut.
 const DISCRIMINATOR: [u8; 8] = [0x22, 0xf1, 0x23, 0x63, 0x9d, 0x7e, 0xf4, 0xcd];
@@ -72,12 +72,7 @@ pub fn parse(feed_id: &[u8; 32], data: &[u8]) -> Result<Print, OracleError> {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
 pub(crate) mod tests {
     use super::*;
     use crate::oracle::tests::random_bytes;
@@ -167,10 +162,7 @@ pub(crate) mod tests {
     #[test]
     fn price_must_be_positive() {
         for price in [0, -1, i64::MIN] {
-            assert_eq!(
-                parse(&FEED, &update(&[1], FEED, price)),
-                Err(OracleError::NonPositivePrice)
-            );
+            assert_eq!(parse(&FEED, &update(&[1], FEED, price)), Err(OracleError::NonPositivePrice));
         }
         for price in [1, i64::MAX] {
             assert_eq!(

@@ -16,7 +16,7 @@ use core::mem::offset_of;
 
 use pyth_sdk_solana::state::{MAGIC, SolanaPriceAccount, load_price_account};
 
-use super::{Print, OracleError, field, positive};
+use super::{OracleError, Print, field, positive};
 
 const _: () = assert!(size_of::<SolanaPriceAccount>() == 3312);
 
@@ -49,8 +49,7 @@ pub fn parse(data: &[u8]) -> Result<Print, OracleError> {
     if field(data, STATUS)? != STATUS_TRADING {
         return Err(OracleError::NotTrading);
     }
-    let account: &SolanaPriceAccount =
-        load_price_account(data).map_err(|_| OracleError::Malformed)?;
+    let account: &SolanaPriceAccount = load_price_account(data).map_err(|_| OracleError::Malformed)?;
     Ok(Print {
         price: positive(account.agg.price)?,
         conf: account.agg.conf,
@@ -60,12 +59,7 @@ pub fn parse(data: &[u8]) -> Result<Print, OracleError> {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
 pub(crate) mod tests {
     use super::*;
     use crate::oracle::tests::random_bytes;
@@ -103,12 +97,8 @@ pub(crate) mod tests {
 
     #[test]
     fn reads_the_aggregate() {
-        let expected = Print {
-            price: 18_765_432_100,
-            conf: 9_000_000,
-            exponent: -8,
-            publish_time: 1_760_000_000,
-        };
+        let expected =
+            Print { price: 18_765_432_100, conf: 9_000_000, exponent: -8, publish_time: 1_760_000_000 };
         assert_eq!(parse(&account()), Ok(expected));
     }
 
@@ -139,15 +129,9 @@ pub(crate) mod tests {
     #[test]
     fn price_must_be_positive() {
         for price in [0, -1, i64::MIN] {
-            assert_eq!(
-                with(208, &price.to_le_bytes()),
-                Err(OracleError::NonPositivePrice)
-            );
+            assert_eq!(with(208, &price.to_le_bytes()), Err(OracleError::NonPositivePrice));
         }
-        assert_eq!(
-            with(208, &i64::MAX.to_le_bytes()).unwrap().price,
-            u64::MAX / 2
-        );
+        assert_eq!(with(208, &i64::MAX.to_le_bytes()).unwrap().price, u64::MAX / 2);
     }
 
     #[test]
@@ -164,10 +148,7 @@ pub(crate) mod tests {
         for shift in 1..8 {
             let mut moved = shifted.clone();
             moved.copy_within(8..8 + 3312, shift);
-            assert_eq!(
-                parse(&moved[shift..shift + 3312]),
-                Err(OracleError::Malformed)
-            );
+            assert_eq!(parse(&moved[shift..shift + 3312]), Err(OracleError::Malformed));
         }
     }
 

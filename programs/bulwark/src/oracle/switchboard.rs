@@ -21,7 +21,7 @@
 //! price is divided once, by the first of 10^6, 10^12 and 10^19 that makes it fit. What remains has
 //! at least twelve digits, so the loss is below 1e-12 of the price; below 18.4 nothing is lost.
 
-use super::{Print, OracleError, field};
+use super::{OracleError, Print, field};
 
 /// First eight bytes of every `PullFeedAccountData`.
 const DISCRIMINATOR: [u8; 8] = [196, 27, 108, 196, 10, 215, 219, 40];
@@ -76,10 +76,7 @@ pub fn parse(data: &[u8]) -> Result<Print, OracleError> {
     // Most assets need no division, and a 128-bit one is the dearest step here.
     let (price, conf) = match unit {
         1 => (value, range),
-        _ => (
-            value.checked_div(unit).ok_or(OracleError::Malformed)?,
-            range.div_ceil(unit),
-        ),
+        _ => (value.checked_div(unit).ok_or(OracleError::Malformed)?, range.div_ceil(unit)),
     };
     Ok(Print {
         price: u64::try_from(price).map_err(|_| OracleError::Malformed)?,
@@ -93,13 +90,9 @@ pub fn parse(data: &[u8]) -> Result<Print, OracleError> {
 fn publish_time(data: &[u8; LEN]) -> Result<i64, OracleError> {
     let feed = i64::from_le_bytes(field(data, LAST_UPDATE_TIMESTAMP)?);
     let [index] = field(data, RESULT_SUBMISSION_IDX)?;
-    let times = data
-        .get(SUBMISSION_TIMESTAMPS..)
-        .ok_or(OracleError::Malformed)?;
+    let times = data.get(SUBMISSION_TIMESTAMPS..).ok_or(OracleError::Malformed)?;
     let (times, _) = times.as_chunks::<8>();
-    let sample = times
-        .get(usize::from(index))
-        .ok_or(OracleError::Malformed)?;
+    let sample = times.get(usize::from(index)).ok_or(OracleError::Malformed)?;
     match i64::from_le_bytes(*sample) {
         0 => Ok(feed),
         sample => Ok(sample.min(feed)),
@@ -128,12 +121,7 @@ fn unit_for(value: u128) -> (u128, i32) {
 }
 
 #[cfg(test)]
-#[allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    missing_docs
-)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, missing_docs)]
 pub(crate) mod tests {
     use super::*;
     use crate::oracle::tests::random_bytes;
@@ -184,17 +172,9 @@ pub(crate) mod tests {
     #[test]
     fn attack_old_median_refreshed_by_a_new_sample() {
         // Whatever is submitted later, the median keeps its own age ...
-        assert_eq!(
-            with(2216, &(NOW + 1_000).to_le_bytes())
-                .unwrap()
-                .publish_time,
-            NOW - 2
-        );
+        assert_eq!(with(2216, &(NOW + 1_000).to_le_bytes()).unwrap().publish_time, NOW - 2);
         // ... and a sample cannot be newer than the account.
-        assert_eq!(
-            with(2960, &(NOW + 1).to_le_bytes()).unwrap().publish_time,
-            NOW
-        );
+        assert_eq!(with(2960, &(NOW + 1).to_le_bytes()).unwrap().publish_time, NOW);
         assert_eq!(with(2960, &0_i64.to_le_bytes()).unwrap().publish_time, NOW);
         assert_eq!(with(2361, &[2]).unwrap().publish_time, NOW - 4);
         for index in 32..=255 {
@@ -231,16 +211,10 @@ pub(crate) mod tests {
     #[test]
     fn price_must_be_positive_and_range_not_negative() {
         for value in [0, -1, i128::MIN] {
-            assert_eq!(
-                with(2264, &value.to_le_bytes()),
-                Err(OracleError::NonPositivePrice)
-            );
+            assert_eq!(with(2264, &value.to_le_bytes()), Err(OracleError::NonPositivePrice));
         }
         for range in [-1, i128::MIN] {
-            assert_eq!(
-                with(2312, &range.to_le_bytes()),
-                Err(OracleError::Malformed)
-            );
+            assert_eq!(with(2312, &range.to_le_bytes()), Err(OracleError::Malformed));
         }
     }
 
@@ -269,26 +243,14 @@ pub(crate) mod tests {
     #[test]
     fn conversion_keeps_twelve_digits() {
         let max = i128::from(u64::MAX);
-        let edges =
-            [max, max * 1_000_000, max * 1_000_000_000_000].map(|edge| [edge - 1, edge, edge + 1]);
-        let decades = (0..39)
-            .flat_map(|power| [1, 3, 9].map(|digit| 10_i128.pow(power).saturating_mul(digit)));
-        for value in edges
-            .into_iter()
-            .flatten()
-            .chain(decades)
-            .chain([i128::MAX])
-        {
+        let edges = [max, max * 1_000_000, max * 1_000_000_000_000].map(|edge| [edge - 1, edge, edge + 1]);
+        let decades =
+            (0..39).flat_map(|power| [1, 3, 9].map(|digit| 10_i128.pow(power).saturating_mul(digit)));
+        for value in edges.into_iter().flatten().chain(decades).chain([i128::MAX]) {
             let seen = with(2264, &value.to_le_bytes()).unwrap();
-            let (value, back) = (
-                u128::try_from(value).unwrap(),
-                scaled(seen.price, seen.exponent),
-            );
+            let (value, back) = (u128::try_from(value).unwrap(), scaled(seen.price, seen.exponent));
             assert!(back <= value, "rounds down");
-            assert!(
-                value - back <= value / 1_000_000_000_000,
-                "{value} came back as {back}"
-            );
+            assert!(value - back <= value / 1_000_000_000_000, "{value} came back as {back}");
         }
         // The span of real assets: 1e-9 is exact, 1e9 is exact too.
         for value in [1_000_000_001, E18 * 1_000_000_000 + 1_000_000_000_000] {
@@ -301,20 +263,12 @@ pub(crate) mod tests {
     fn confidence_shares_the_unit_and_rounds_up() {
         let mut data = account();
         put(&mut data, 2264, &(E18 * 97_000).to_le_bytes());
-        for (range, conf) in [
-            (0, 0),
-            (1, 1),
-            (1_000_000, 1),
-            (1_000_001, 2),
-            (E18, 1_000_000_000_000),
-            (i128::MAX, u64::MAX),
-        ] {
+        for (range, conf) in
+            [(0, 0), (1, 1), (1_000_000, 1), (1_000_001, 2), (E18, 1_000_000_000_000), (i128::MAX, u64::MAX)]
+        {
             put(&mut data, 2312, &range.to_le_bytes());
             let seen = parse(&data).unwrap();
-            assert_eq!(
-                (seen.price, seen.conf, seen.exponent),
-                (97_000_000_000_000_000, conf, -12)
-            );
+            assert_eq!((seen.price, seen.conf, seen.exponent), (97_000_000_000_000_000, conf, -12));
         }
     }
 

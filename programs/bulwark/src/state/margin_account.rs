@@ -95,7 +95,12 @@ impl MarginAccount {
     /// Everything the account holds besides quote.
     #[must_use]
     pub const fn legs(&self) -> Legs<'_> {
-        Legs { positions: &self.positions, collaterals: &self.collaterals, skip_market: None, skip_vault: None }
+        Legs {
+            positions: &self.positions,
+            collaterals: &self.collaterals,
+            skip_market: None,
+            skip_vault: None,
+        }
     }
 
     /// Adds `change` to the quote balance.

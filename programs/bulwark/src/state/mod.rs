@@ -56,8 +56,13 @@ pub(crate) fn read_sources(
         require!(source.is_some(), BulwarkError::OracleNotConfigured);
         let data = account.try_borrow_data()?;
         match oracle::read(source, account.key, account.owner, &data) {
-            Ok(print) => *reading = Some(price::normalise(&print, quote_decimals, lot_decimals).map_err(BulwarkError::from)?),
-            Err(error @ (OracleError::NotTrading | OracleError::NonPositivePrice)) => failure = failure.or(Some(error)),
+            Ok(print) => {
+                *reading =
+                    Some(price::normalise(&print, quote_decimals, lot_decimals).map_err(BulwarkError::from)?)
+            }
+            Err(error @ (OracleError::NotTrading | OracleError::NonPositivePrice)) => {
+                failure = failure.or(Some(error))
+            }
             Err(error) => return Err(BulwarkError::from(error).into()),
         }
     }
