@@ -45,7 +45,9 @@ pub enum EngineError {
         age_seconds: i64,
     },
     /// A dead secondary source was offered while the market knows it alive.
-    #[error("the secondary oracle printed {age_seconds} s ago: pass a current account of the secondary source")]
+    #[error(
+        "the secondary oracle printed {age_seconds} s ago: pass a current account of the secondary source"
+    )]
     SecondaryStillValid {
         /// Age of the last secondary print that the market has seen, seconds.
         age_seconds: i64,

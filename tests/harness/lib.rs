@@ -3,12 +3,17 @@
 //! [`World`] is a chain with one exchange on it. Everything goes through the Rust SDK, and the ledger
 //! identity I1 is checked after every transaction, successful or not.
 
+pub mod actors;
 pub mod fixtures;
 pub mod ledger;
+pub mod listing;
 pub mod oracle_accounts;
+pub mod prices;
+pub mod tokens;
 pub mod world;
 
+pub use actors::Trader;
 pub use fixtures::{BTC, SOL, SOL_VAULT};
 pub use solana_keypair::Keypair;
 pub use solana_signer::Signer;
-pub use world::{Failure, Outcome, Trader, World};
+pub use world::{Failure, Outcome, World};

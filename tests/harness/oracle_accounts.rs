@@ -103,18 +103,10 @@ pub fn pyth_push(print: &Print, status: PushStatus) -> Vec<u8> {
     put(&mut data, 96, print.publish_time.to_le_bytes());
     data[104] = 1; // minimum of publishers
     put(&mut data, 112, [0x70; 32]); // product account
-    put(
-        &mut data,
-        176,
-        print.posted_slot.saturating_sub(1).to_le_bytes(),
-    );
+    put(&mut data, 176, print.posted_slot.saturating_sub(1).to_le_bytes());
     put(&mut data, 184, print.price.to_le_bytes()); // previous price
     put(&mut data, 192, print.conf.to_le_bytes()); // previous conf
-    put(
-        &mut data,
-        200,
-        print.publish_time.saturating_sub(1).to_le_bytes(),
-    );
+    put(&mut data, 200, print.publish_time.saturating_sub(1).to_le_bytes());
     put(&mut data, 240, [0x71; 32]); // publisher
     // The aggregate, the publisher's part in it, and the publisher's latest price.
     for info in [208, 272, 304] {
@@ -145,11 +137,7 @@ pub fn switchboard(print: &Print) -> Vec<u8> {
         put(&mut data, submission + 32, print.posted_slot.to_le_bytes()); // signed at
         put(&mut data, submission + 40, print.posted_slot.to_le_bytes()); // landed at
         put(&mut data, submission + 48, sample.to_le_bytes());
-        put(
-            &mut data,
-            2952 + 8 * index,
-            print.publish_time.to_le_bytes(),
-        );
+        put(&mut data, 2952 + 8 * index, print.publish_time.to_le_bytes());
     }
     put(&mut data, 2056, [0x60; 32]); // authority
     put(&mut data, 2088, [0x61; 32]); // queue
@@ -161,10 +149,7 @@ pub fn switchboard(print: &Print) -> Vec<u8> {
     put(&mut data, 2216, print.publish_time.to_le_bytes()); // last update
     let mean = (value + low + high) / 3;
     // Value, standard deviation, mean, range, minimum, maximum.
-    for (index, number) in [value, range / 2, mean, range, low, high]
-        .into_iter()
-        .enumerate()
-    {
+    for (index, number) in [value, range / 2, mean, range, low, high].into_iter().enumerate() {
         put(&mut data, 2264 + 16 * index, number.to_le_bytes());
     }
     data[2360] = SWITCHBOARD_SAMPLES;
@@ -179,14 +164,8 @@ pub fn switchboard(print: &Print) -> Vec<u8> {
 /// `mantissa · 10^exponent`, scaled by 10^18.
 fn scaled(mantissa: i128, exponent: i32) -> i128 {
     let power = exponent + 18;
-    let unit = 10_i128
-        .checked_pow(power.unsigned_abs())
-        .expect("exponent in range");
-    if power < 0 {
-        mantissa / unit
-    } else {
-        mantissa.checked_mul(unit).expect("price in range")
-    }
+    let unit = 10_i128.checked_pow(power.unsigned_abs()).expect("exponent in range");
+    if power < 0 { mantissa / unit } else { mantissa.checked_mul(unit).expect("price in range") }
 }
 
 fn put<const N: usize>(data: &mut [u8], offset: usize, bytes: [u8; N]) {

@@ -4,31 +4,26 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use anchor_spl::token::spl_token;
-use anchor_lang::solana_program::program_pack::Pack;
 use bulwark_sdk::account::decode_copy;
 use bulwark_sdk::engine::margin::{Health, HealthType};
-use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::{Event, parse_log};
 use bulwark_sdk::health::Snapshot;
-use bulwark_sdk::instruction::{self as ix, Margin, OracleAccounts, Order};
+use bulwark_sdk::instruction as ix;
 use bulwark_sdk::listings::{Listings, VaultListing};
-use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs};
+use bulwark_sdk::program::instructions::InitializeExchangeArgs;
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, MarketStatus, Pool, Vault};
+use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, Pool, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use litesvm::LiteSVM;
 use litesvm::types::TransactionMetadata;
-use solana_account::Account;
 use solana_clock::Clock;
 use solana_keypair::Keypair;
 use solana_message::Message;
 use solana_signer::Signer;
 use solana_transaction::Transaction;
 
-use crate::fixtures::{self, Asset, BTC_ASSET, DOLLAR, EXPONENT, GENESIS, QUOTE_DECIMALS, SOL_ASSET};
+use crate::fixtures::{self, BTC_ASSET, DOLLAR, GENESIS, QUOTE_DECIMALS, SOL_ASSET};
 use crate::ledger;
-use crate::oracle_accounts::{self, PYTH_RECEIVER, Print, Verification};
 
 /// A chain with one exchange on it.
 pub struct World {
@@ -73,16 +68,6 @@ pub struct Failure {
     pub name: Option<String>,
     /// The log.
     pub logs: Vec<String>,
-}
-
-/// A trader or provider with tokens and a margin account.
-pub struct Trader {
-    /// Signs.
-    pub key: Keypair,
-    /// The margin account, sub-id 0.
-    pub margin: Pubkey,
-    /// The quote token account.
-    pub tokens: Pubkey,
 }
 
 static PROGRAM_PATH: OnceLock<PathBuf> = OnceLock::new();
@@ -333,7 +318,11 @@ impl World {
     }
 
     /// Changes an account of the program behind its back, for tests of corrupt or rare states.
-    pub fn tamper<T: bytemuck::Pod + anchor_lang::Discriminator>(&mut self, key: &Pubkey, change: impl FnOnce(&mut T)) {
+    pub fn tamper<T: bytemuck::Pod + anchor_lang::Discriminator>(
+        &mut self,
+        key: &Pubkey,
+        change: impl FnOnce(&mut T),
+    ) {
         let mut value = self.get::<T>(key);
         change(&mut value);
         let mut account = self.svm.get_account(key).expect("account exists");
@@ -372,282 +361,6 @@ impl World {
             vaults: vaults.iter().map(|v| (v.index, &**v)).collect(),
             now: self.now(),
         })
-    }
-
-    // ---- tokens ----
-
-    /// Creates a classic mint whose authority nobody has the key of.
-    pub fn create_mint(&mut self, mint: Pubkey, decimals: u8) {
-        let state = spl_token::state::Mint { decimals, is_initialized: true, ..Default::default() };
-        let mut data = vec![0; spl_token::state::Mint::LEN];
-        state.pack_into_slice(&mut data);
-        self.set_account(mint, address::TOKEN_PROGRAM, data);
-    }
-
-    /// Creates a token account that holds `amount`.
-    pub fn create_tokens(&mut self, mint: Pubkey, owner: Pubkey, amount: u64) -> Pubkey {
-        let key = self.keypair().pubkey();
-        self.write_tokens(key, |state| (state.mint, state.owner, state.amount) = (mint, owner, amount));
-        key
-    }
-
-    /// Writes a token account, starting from an empty one.
-    pub fn write_tokens(&mut self, key: Pubkey, change: impl FnOnce(&mut spl_token::state::Account)) {
-        let mut state = match self.svm.get_account(&key) {
-            Some(account) => spl_token::state::Account::unpack_from_slice(&account.data).expect("token account"),
-            None => spl_token::state::Account {
-                state: spl_token::state::AccountState::Initialized,
-                ..Default::default()
-            },
-        };
-        change(&mut state);
-        let mut data = vec![0; spl_token::state::Account::LEN];
-        state.pack_into_slice(&mut data);
-        self.set_account(key, address::TOKEN_PROGRAM, data);
-    }
-
-    /// Balance of a token account.
-    ///
-    /// # Panics
-    /// If it is none.
-    #[must_use]
-    pub fn token_balance(&self, key: &Pubkey) -> u64 {
-        let account = self.svm.get_account(key).expect("token account");
-        u64::from_le_bytes(account.data[64..72].try_into().expect("eight bytes"))
-    }
-
-    /// Writes any account, rent-exempt.
-    pub fn set_account(&mut self, key: Pubkey, owner: Pubkey, data: Vec<u8>) {
-        let lamports = self.svm.minimum_balance_for_rent_exemption(data.len());
-        let account = Account { lamports, data, owner, executable: false, rent_epoch: u64::MAX };
-        self.svm.set_account(key, account).expect("set account");
-    }
-
-    // ---- oracles ----
-
-    /// Address of the `n`th oracle account of an asset in these fixtures.
-    #[must_use]
-    pub fn oracle_key(asset: &Asset, n: u8) -> Pubkey {
-        fixtures::address(&format!("{} oracle {n}", asset.name))
-    }
-
-    /// The primary oracle alone.
-    #[must_use]
-    pub fn oracles(asset: &Asset) -> OracleAccounts {
-        OracleAccounts { primary: Self::oracle_key(asset, 0), secondary: None }
-    }
-
-    /// Writes the asset's Pyth pull account: price and confidence in dollars with eight decimals, now.
-    pub fn print(&mut self, asset: &Asset, price: i64, conf: u64) {
-        let print =
-            Print { price, conf, exponent: EXPONENT, publish_time: self.now(), posted_slot: 0 };
-        let data = oracle_accounts::pyth_pull(asset.feed(0), &print, Verification::Full);
-        self.set_account(Self::oracle_key(asset, 0), PYTH_RECEIVER, data);
-    }
-
-    /// Prints a price with a confidence of 1 bp now, and refreshes a market with it.
-    ///
-    /// # Panics
-    /// If the refresh is refused.
-    pub fn set_price(&mut self, market: u16, price: i64) -> Outcome {
-        let asset = Self::asset(market);
-        self.print(&asset, price, u64::try_from(price / 10_000).expect("positive"));
-        self.send(&[ix::refresh_market(market, Self::oracles(&asset))], &[]).expect("refresh_market")
-    }
-
-    /// Advances the clock by a second, prints a price and refreshes: the usual way to move a market.
-    pub fn move_price(&mut self, market: u16, price: i64) -> Outcome {
-        self.advance(1);
-        self.set_price(market, price)
-    }
-
-    /// Moves the average to the price too: as many steps as it takes.
-    pub fn settle_price(&mut self, market: u16, price: i64) {
-        while {
-            self.advance(60);
-            self.set_price(market, price);
-            let oracle = self.market(market).core.oracle;
-            oracle.ema.to_bits().abs_diff(oracle.price.to_bits()) > oracle.price.to_bits() / 1_000_000
-        } {}
-    }
-
-    /// Refreshes the SOL vault from the SOL oracle account.
-    ///
-    /// # Panics
-    /// If the refresh is refused.
-    pub fn refresh_sol_vault(&mut self) -> Outcome {
-        let mint = self.listings.vaults[usize::from(fixtures::SOL_VAULT)].mint;
-        self.send(&[ix::refresh_vault(&mint, Self::oracles(&SOL_ASSET))], &[]).expect("refresh_vault")
-    }
-
-    /// The asset of a market of [`World::new`].
-    #[must_use]
-    pub fn asset(market: u16) -> Asset {
-        if market == fixtures::SOL { SOL_ASSET } else { BTC_ASSET }
-    }
-
-    // ---- listing ----
-
-    /// Lists an active market.
-    ///
-    /// # Panics
-    /// If it is refused.
-    pub fn list_market(&mut self, asset: &Asset, params: bulwark_sdk::engine::market::MarketParams) -> u16 {
-        let index = self.exchange().market_count;
-        self.print(asset, asset.price, 1);
-        let admin = self.admin.insecure_clone();
-        let args = CreateMarketArgs {
-            index,
-            status: MarketStatus::Active,
-            sources: [fixtures::pyth_source(asset.feed(0)), OracleSource::NONE],
-            params,
-        };
-        let steps = ix::create_market((admin.pubkey(), self.payer.pubkey()), Self::oracles(asset), args);
-        self.send(&steps, &[&admin]).expect("create_market");
-        self.listings.markets.push(address::market(index));
-        index
-    }
-
-    /// Lists an asset as collateral.
-    ///
-    /// # Panics
-    /// If it is refused.
-    pub fn list_vault(&mut self, asset: &Asset, decimals: u8, max_deposits: u64) -> u16 {
-        let index = self.exchange().vault_count;
-        let mint = fixtures::address(&format!("mint {index} {}", asset.name));
-        self.create_mint(mint, decimals);
-        self.print(asset, asset.price, 1);
-        let admin = self.admin.insecure_clone();
-        let args = CreateVaultArgs {
-            sources: [fixtures::pyth_source(asset.feed(0)), OracleSource::NONE],
-            params: fixtures::collateral_params(max_deposits),
-        };
-        let token = (mint, address::TOKEN_PROGRAM);
-        let create = ix::create_vault((admin.pubkey(), self.payer.pubkey()), token, Self::oracles(asset), args);
-        self.send(&[create], &[&admin]).expect("create_vault");
-        self.listings.vaults.push(VaultListing::of_mint(mint, address::TOKEN_PROGRAM));
-        index
-    }
-
-    // ---- actors ----
-
-    /// A trader with an open margin account and `quote` units in the wallet.
-    ///
-    /// # Panics
-    /// If opening the account is refused.
-    pub fn trader(&mut self, quote: u64) -> Trader {
-        let key = self.keypair();
-        let tokens = self.create_tokens(self.listings.vaults[0].mint, key.pubkey(), quote);
-        let open = ix::open_margin_account(key.pubkey(), self.payer.pubkey(), 0);
-        self.send(&[open], &[&key]).expect("open_margin_account");
-        Trader { margin: address::margin_account(&key.pubkey(), 0), key, tokens }
-    }
-
-    /// A trader who has deposited `quote` units.
-    ///
-    /// # Panics
-    /// If a transaction is refused.
-    pub fn funded_trader(&mut self, quote: u64) -> Trader {
-        let trader = self.trader(quote);
-        self.deposit(&trader, quote).expect("deposit");
-        trader
-    }
-
-    /// Deposits quote.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub fn deposit(&mut self, trader: &Trader, amount: u64) -> Result<Outcome, Failure> {
-        let vault = self.listings.vaults[0];
-        let deposit = ix::deposit(trader.key.pubkey(), trader.margin, &vault, (trader.tokens, amount));
-        self.send(&[deposit], &[&trader.key])
-    }
-
-    /// Gives the trader `amount` units of a collateral and deposits them. Returns the token account.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub fn deposit_collateral(&mut self, trader: &Trader, vault: u16, amount: u64) -> Result<Pubkey, Failure> {
-        let listing = self.listings.vaults[usize::from(vault)];
-        let source = self.create_tokens(listing.mint, trader.key.pubkey(), amount);
-        let deposit = ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, amount));
-        self.send(&[deposit], &[&trader.key]).map(|_| source)
-    }
-
-    /// Withdraws to a token account of the trader.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub fn withdraw(
-        &mut self,
-        trader: &Trader,
-        vault: u16,
-        (destination, amount): (Pubkey, u64),
-    ) -> Result<Outcome, Failure> {
-        let account = self.margin(&trader.margin);
-        let margin = Margin { address: trader.margin, account: &account };
-        let withdraw = ix::withdraw(&self.listings, margin, vault, (destination, amount)).expect("builds");
-        self.send(&[withdraw], &[&trader.key])
-    }
-
-    /// The instruction that increases a position at any price.
-    ///
-    /// # Panics
-    /// If it can't be built.
-    #[must_use]
-    pub fn open_instruction(&self, trader: &Trader, market: u16, side: Side, lots: u64) -> Instruction {
-        let account = self.margin(&trader.margin);
-        let margin = Margin { address: trader.margin, account: &account };
-        let limit_price = if side == Side::Long { u64::MAX } else { 0 };
-        let order = Order { market, lots, limit_price };
-        ix::open_position(&self.listings, trader.key.pubkey(), margin, (side, order)).expect("builds")
-    }
-
-    /// The instruction that decreases a position at any price.
-    ///
-    /// # Panics
-    /// If it can't be built.
-    #[must_use]
-    pub fn close_instruction(&self, trader: &Trader, market: u16, lots: u64) -> Instruction {
-        let account = self.margin(&trader.margin);
-        let margin = Margin { address: trader.margin, account: &account };
-        let slot = account.position(market).map(|i| account.positions[i]);
-        let limit_price = match slot.map(|p| p.side) {
-            Some(1) => u64::MAX,
-            _ => 0,
-        };
-        let order = Order { market, lots, limit_price };
-        ix::close_position(&self.listings, trader.key.pubkey(), margin, order).expect("builds")
-    }
-
-    /// Increases a position at any price.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub fn open(&mut self, trader: &Trader, market: u16, side: Side, lots: u64) -> Result<Outcome, Failure> {
-        let open = self.open_instruction(trader, market, side, lots);
-        self.send(&[open], &[&trader.key])
-    }
-
-    /// Decreases a position at any price; `u64::MAX` closes all.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub fn close(&mut self, trader: &Trader, market: u16, lots: u64) -> Result<Outcome, Failure> {
-        let close = self.close_instruction(trader, market, lots);
-        self.send(&[close], &[&trader.key])
-    }
-
-    /// Adds liquidity from the trader's wallet. Returns the token account with the shares.
-    ///
-    /// # Errors
-    /// [`Failure`].
-    pub fn add_liquidity(&mut self, trader: &Trader, amount: u64) -> Result<Pubkey, Failure> {
-        let owner = trader.key.pubkey();
-        let shares = self.create_tokens(address::junior_mint(), owner, 0);
-        let keys = (owner, trader.tokens, shares);
-        let add = ix::add_liquidity(&self.listings, keys, (amount, 0)).expect("builds");
-        self.send(&[add], &[&trader.key]).map(|_| shares)
     }
 }
 

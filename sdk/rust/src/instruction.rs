@@ -5,7 +5,8 @@ use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas};
 use bulwark::instructions::{
-    ClosePositionArgs, CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs, OpenPositionArgs, WithdrawArgs,
+    ClosePositionArgs, CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs, OpenPositionArgs,
+    WithdrawArgs,
 };
 use bulwark::state::{MarginAccount, Vault};
 use bulwark::{accounts, instruction as data};

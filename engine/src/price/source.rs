@@ -1,0 +1,73 @@
+//! Which source counts.
+//!
+//! A market names a primary and perhaps a secondary source. The secondary is used only while the primary is
+//! dead; two that are alive and disagree make the price Divergent. Accounts are passed by whoever refreshes,
+//! so a source that the market has seen alive must be passed alive.
+
+use super::{MAX_LEAD_SECONDS, OracleParams, OracleState, Reading, age};
+use crate::units::ppm_floor;
+use crate::{EngineError, Result};
+
+/// What the sources together say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The primary source is valid.
+    Primary(Reading),
+    /// Only the secondary source is valid.
+    Secondary(Reading),
+    /// Both are valid and agree: the primary's reading, and when the secondary was published.
+    Agreed(Reading, i64),
+    /// Both are valid and differ by more than `max_divergence_ppm`: when each was published.
+    Divergent([i64; 2]),
+}
+
+/// Decides which source counts. `None` stands for a source that is unreadable or not configured.
+///
+/// A source that `state` has seen within `max_margin_age` must be passed alive: whoever refreshes can neither
+/// choose the fallback nor leave out the source that would dispute the price, by passing an old account.
+///
+/// # Errors
+/// [`EngineError::PublishTimeInFuture`], [`EngineError::NoValidSource`] if none is young enough for margin,
+/// [`EngineError::PrimaryStillValid`] and [`EngineError::SecondaryStillValid`] as above,
+/// [`EngineError::PublishTimeWentBack`] if the two disagree but the primary's print is older than the stored one.
+pub fn select(
+    state: &OracleState,
+    params: &OracleParams,
+    [primary, secondary]: [Option<Reading>; 2],
+    now: i64,
+) -> Result<Selection> {
+    for reading in [primary, secondary].into_iter().flatten() {
+        let lead_seconds = reading.publish_time.saturating_sub(now);
+        if lead_seconds > MAX_LEAD_SECONDS {
+            return Err(EngineError::PublishTimeInFuture { lead_seconds });
+        }
+    }
+    let limit = i64::from(params.max_margin_age);
+    let valid = |reading: Option<Reading>| reading.filter(|r| age(now, r.publish_time) <= limit);
+    match (valid(primary), valid(secondary)) {
+        (Some(a), Some(b)) => {
+            let (low, high) = (a.price.min(b.price).to_bits(), a.price.max(b.price).to_bits());
+            let apart = high.saturating_sub(low) > ppm_floor(low, params.max_divergence_ppm)?;
+            let (offered, stored) = (a.publish_time, state.publish_time);
+            match apart {
+                // An old print must not dispute a newer price: its passer may have chosen it.
+                true if offered < stored => Err(EngineError::PublishTimeWentBack { offered, stored }),
+                true => Ok(Selection::Divergent([offered, b.publish_time])),
+                false => Ok(Selection::Agreed(a, b.publish_time)),
+            }
+        }
+        (Some(a), None) => match age(now, state.secondary_time) {
+            age_seconds if age_seconds <= limit => Err(EngineError::SecondaryStillValid { age_seconds }),
+            _ => Ok(Selection::Primary(a)),
+        },
+        (None, Some(b)) => match age(now, state.primary_time) {
+            age_seconds if age_seconds <= limit => Err(EngineError::PrimaryStillValid { age_seconds }),
+            _ => Ok(Selection::Secondary(b)),
+        },
+        (None, None) => {
+            let ages = [primary, secondary].into_iter().flatten().map(|r| age(now, r.publish_time));
+            let age_seconds = ages.min().unwrap_or(i64::MAX);
+            Err(EngineError::NoValidSource { age_seconds, limit_seconds: limit })
+        }
+    }
+}
