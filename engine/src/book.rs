@@ -18,6 +18,7 @@ use crate::{EngineError, Result};
 /// Accrued fees by who will get them, quote units. `sweep_market` moves them on.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Fees {
     /// The pool's part.
     pub pool: u64,
@@ -57,6 +58,7 @@ impl Fees {
 /// The money and the positions of one market, quote units.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Book {
     /// Pool money committed to this market.
     pub cash: u64,

@@ -35,6 +35,7 @@ pub const FRACTION_ONE: u64 = 1 << 32;
 /// Positions with nearby entry prices.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Bucket {
     /// Σ|b| of the members; after unwinds at least that for longs and at most that for shorts.
     pub lots: u64,
@@ -79,6 +80,7 @@ impl Bucket {
 /// One side of a market: totals, carry and the buckets.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Ladder {
     /// Open interest of the side: Σ lots of the buckets.
     pub lots: u64,

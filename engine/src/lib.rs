@@ -25,7 +25,7 @@
 //! | [`audit`] | what a market's account and its members' must agree on |
 //! | [`limits`] | what may grow, and how far |
 //! | [`shares`] | a share of the pool is worth its part of the net asset value |
-#![no_std]
+#![cfg_attr(not(feature = "idl-build"), no_std)]
 
 pub mod allocation;
 pub mod audit;

@@ -34,7 +34,9 @@ pub enum HealthType {
 /// Haircuts of a collateral and how its oracle is judged, as a vault account stores them.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[cfg_attr(feature = "borsh", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
+#[cfg_attr(feature = "borsh", derive(borsh::BorshDeserialize))]
+#[cfg_attr(all(feature = "borsh", not(feature = "idl-build")), derive(borsh::BorshSerialize))]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct CollateralParams {
     /// Cap of all deposits together, token units. Zero forbids deposits.
     pub max_deposits: u64,
@@ -61,6 +63,7 @@ impl CollateralParams {
 /// A collateral: haircuts and price in quote units per token unit.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Collateral {
     /// Haircuts and oracle parameters.
     pub params: CollateralParams,
@@ -223,6 +226,7 @@ pub fn quote_weight_ppm(oracle: &OracleState) -> Result<u32> {
 /// One volatile collateral of an account. Empty if `amount` is zero.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct CollateralSlot {
     /// Token units.
     pub amount: u64,

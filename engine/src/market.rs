@@ -14,7 +14,9 @@ use crate::{EngineError, Result};
 /// Risk parameters of a market. Ratios in ppm, lots in lots, amounts in quote units.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[cfg_attr(feature = "borsh", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
+#[cfg_attr(feature = "borsh", derive(borsh::BorshDeserialize))]
+#[cfg_attr(all(feature = "borsh", not(feature = "idl-build")), derive(borsh::BorshSerialize))]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct MarketParams {
     /// Skew at which the price curve would reach 100 %, lots.
     pub skew_scale: u64,
@@ -114,6 +116,7 @@ const LOT_WORTH: core::ops::RangeInclusive<u64> = 42_949_673..=1 << 32;
 /// Parameters, price and book of one market.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Market {
     /// Risk parameters.
     pub params: MarketParams,

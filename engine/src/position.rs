@@ -16,6 +16,7 @@ use crate::{EngineError, Result};
 /// One slot of a margin account.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Position {
     /// Signed lots `b`.
     pub lots: Lots,

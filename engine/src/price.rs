@@ -96,7 +96,9 @@ fn scale(mantissa: u64, exponent: i32, round: Round) -> Result<u64> {
 /// How an oracle is judged. All ages in seconds.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[cfg_attr(feature = "borsh", derive(borsh::BorshSerialize, borsh::BorshDeserialize))]
+#[cfg_attr(feature = "borsh", derive(borsh::BorshDeserialize))]
+#[cfg_attr(all(feature = "borsh", not(feature = "idl-build")), derive(borsh::BorshSerialize))]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct OracleParams {
     /// Widest confidence of a Fresh price, ppm of the price.
     pub max_conf_ppm: u32,
@@ -195,6 +197,7 @@ pub enum Age {
 /// The price of a market or a collateral as accounts store it. Prices are Q32.32 quote units per lot.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct OracleState {
     /// Last accepted price.
     pub price: Price,

@@ -22,6 +22,7 @@ pub const NORMAL_FRACTION: u32 = 48;
 /// Signed amount of the quote token, in its smallest unit (USDC: 1e-6).
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Quote(pub i64);
 
 impl Quote {
@@ -62,6 +63,7 @@ impl Quote {
 /// Signed base amount in lots of 10^-`lot_decimals`; long > 0.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Lots(pub i64);
 
 impl Lots {
@@ -158,33 +160,34 @@ impl Side {
 /// of fraction, so that a position's value is one 64 × 64 bit product.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
-pub struct Price(U32F32);
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
+pub struct Price(u64);
 
 impl Price {
     /// Least price: 2^-12 quote units per lot.
-    pub const MIN: Self = Self(U32F32::from_bits(1 << 20));
+    pub const MIN: Self = Self(1 << 20);
     /// Largest price: 2^14 quote units per lot.
-    pub const MAX: Self = Self(U32F32::from_bits(1 << 46));
+    pub const MAX: Self = Self(1 << 46);
 
     /// The price whose Q32.32 form is `bits`.
     ///
     /// # Errors
     /// [`EngineError::PriceOutOfRange`] outside [`Price::MIN`]`..=`[`Price::MAX`].
     pub fn from_bits(bits: u64) -> Result<Self> {
-        let price = Self(U32F32::from_bits(bits));
+        let price = Self(bits);
         if price < Self::MIN || price > Self::MAX { Err(EngineError::PriceOutOfRange) } else { Ok(price) }
     }
 
     /// The Q32.32 form; 0 for a price that was never set.
     #[must_use]
     pub const fn to_bits(self) -> u64 {
-        self.0.to_bits()
+        self.0
     }
 
     /// The number itself, quote units per lot.
     #[must_use]
     pub const fn number(self) -> U32F32 {
-        self.0
+        U32F32::from_bits(self.0)
     }
 
     /// Worth of `lots` in quote units, rounded down.
@@ -208,6 +211,7 @@ impl Price {
 /// accounts need no 128-bit alignment.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct CarryIndex([u64; 2]);
 
 impl CarryIndex {
@@ -236,6 +240,7 @@ impl CarryIndex {
 /// Carry-normalised price `P − C` in quote units per lot, signed Q16.48.
 #[repr(transparent)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct NormalPrice(pub i64);
 
 impl NormalPrice {

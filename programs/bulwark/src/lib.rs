@@ -11,15 +11,15 @@
 
 use anchor_lang::prelude::*;
 
-#[deny(missing_docs)]
+#[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod errors;
-#[deny(missing_docs)]
+#[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod events;
 mod health;
 pub mod instructions;
-#[deny(missing_docs)]
+#[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod oracle;
-#[deny(missing_docs)]
+#[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod state;
 mod tokens;
 

@@ -1,7 +1,6 @@
 //! The pool: liquidity providers' money that no market has.
 
 use anchor_lang::prelude::*;
-use bytemuck::{Pod, Zeroable};
 
 /// The tokenised liquidity pool. Seeds: `pool`.
 #[account(zero_copy)]
@@ -25,7 +24,8 @@ pub struct Pool {
 }
 
 /// One class of shares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[zero_copy]
+#[derive(Debug, PartialEq, Eq)]
 #[repr(C)]
 pub struct Tranche {
     /// Mint of the shares. Seeds: `shares`, name of the tranche.
