@@ -16,6 +16,10 @@ use crate::events::MarketCreated;
 use crate::oracle::OracleSource;
 use crate::state::{Exchange, Market, MarketStatus, VERSION};
 
+/// Where [`Market::payer`] lies: the first call writes it, the second keeps it.
+const PAYER: core::ops::Range<usize> = 8..40;
+const _: () = assert!(core::mem::offset_of!(Market, payer) == 0);
+
 /// What the new market is like.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CreateMarketArgs {
@@ -64,8 +68,12 @@ impl<'info> CreateMarket<'info> {
         let space = u64::try_from(MAX_PERMITTED_DATA_INCREASE).map_err(|_| BulwarkError::Overflow)?;
         let allocate = Allocate { account_to_allocate: market.clone() };
         system_program::allocate(CpiContext::new_with_signer(program, allocate, seeds), space)?;
-        let assign = Assign { account_to_assign: market };
-        system_program::assign(CpiContext::new_with_signer(program, assign, seeds), &crate::ID)
+        let assign = Assign { account_to_assign: market.clone() };
+        system_program::assign(CpiContext::new_with_signer(program, assign, seeds), &crate::ID)?;
+        let mut data = market.try_borrow_mut_data()?;
+        let payer = data.get_mut(PAYER).ok_or(BulwarkError::WrongAccount)?;
+        payer.copy_from_slice(self.payer.key.as_ref());
+        Ok(())
     }
 }
 
@@ -88,7 +96,6 @@ pub(crate) fn handler(ctx: Context<CreateMarket>, args: &CreateMarketArgs) -> Re
     require!(*discriminator == [0; 8], BulwarkError::WrongAccount);
     discriminator.copy_from_slice(Market::DISCRIMINATOR);
     let market: &mut Market = bytemuck::try_from_bytes_mut(body).map_err(|_| BulwarkError::WrongAccount)?;
-    market.payer = accounts.payer.key();
     market.index = listing::next_index(&mut exchange.market_count)?;
     market.status = args.status.to_byte();
     market.bump = bump;
