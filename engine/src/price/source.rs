@@ -29,7 +29,8 @@ pub enum Selection {
 /// # Errors
 /// [`EngineError::PublishTimeInFuture`], [`EngineError::NoValidSource`] if none is young enough for margin,
 /// [`EngineError::PrimaryStillValid`] and [`EngineError::SecondaryStillValid`] as above,
-/// [`EngineError::PublishTimeWentBack`] if the two disagree but the primary's print is older than the stored one.
+/// [`EngineError::PublishTimeWentBack`] if the secondary's print is older than the last one seen, or the two
+/// disagree but the primary's is older than the stored price.
 pub fn select(
     state: &OracleState,
     params: &OracleParams,
@@ -46,15 +47,14 @@ pub fn select(
     let valid = |reading: Option<Reading>| reading.filter(|r| age(now, r.publish_time) <= limit);
     match (valid(primary), valid(secondary)) {
         (Some(a), Some(b)) => {
+            // An old print must neither dispute a newer price nor hide a dispute: its passer may have chosen it.
+            not_before(b.publish_time, state.secondary_time)?;
             let (low, high) = (a.price.min(b.price).to_bits(), a.price.max(b.price).to_bits());
-            let apart = high.saturating_sub(low) > ppm_floor(low, params.max_divergence_ppm)?;
-            let (offered, stored) = (a.publish_time, state.publish_time);
-            match apart {
-                // An old print must not dispute a newer price: its passer may have chosen it.
-                true if offered < stored => Err(EngineError::PublishTimeWentBack { offered, stored }),
-                true => Ok(Selection::Divergent([offered, b.publish_time])),
-                false => Ok(Selection::Agreed(a, b.publish_time)),
+            if high.saturating_sub(low) <= ppm_floor(low, params.max_divergence_ppm)? {
+                return Ok(Selection::Agreed(a, b.publish_time));
             }
+            not_before(a.publish_time, state.publish_time)?;
+            Ok(Selection::Divergent([a.publish_time, b.publish_time]))
         }
         (Some(a), None) => match age(now, state.secondary_time) {
             age_seconds if age_seconds <= limit => Err(EngineError::SecondaryStillValid { age_seconds }),
@@ -70,4 +70,8 @@ pub fn select(
             Err(EngineError::NoValidSource { age_seconds, limit_seconds: limit })
         }
     }
+}
+
+fn not_before(offered: i64, stored: i64) -> Result<()> {
+    if offered < stored { Err(EngineError::PublishTimeWentBack { offered, stored }) } else { Ok(()) }
 }

@@ -47,8 +47,8 @@ const SUBMISSION_TIMESTAMPS: usize = 2952;
 ///
 /// # Errors
 ///
-/// `Malformed`, `NotTrading` (no result yet), `NotFullyVerified` (too few samples, or writable by
-/// the feed's authority) or `NonPositivePrice`.
+/// `Malformed`, `NotTrading` (no result yet, or too few samples), `NotFullyVerified` (writable by the feed's
+/// authority) or `NonPositivePrice`.
 pub fn parse(data: &[u8]) -> Result<Print, OracleError> {
     // With the length known, the compiler drops the bounds checks of the fields below.
     let data: &[u8; LEN] = data.first_chunk().ok_or(OracleError::Malformed)?;
@@ -61,8 +61,10 @@ pub fn parse(data: &[u8]) -> Result<Print, OracleError> {
     let [min_sample_size] = field(data, MIN_SAMPLE_SIZE)?;
     let [num_samples] = field(data, RESULT_NUM_SAMPLES)?;
     // A minimum of zero would be met by a result without samples.
-    let enough = num_samples >= min_sample_size.max(1);
-    if !enough || field(data, PERMIT_WRITE_BY_AUTHORITY)? != [0] {
+    if num_samples < min_sample_size.max(1) {
+        return Err(OracleError::NotTrading);
+    }
+    if field(data, PERMIT_WRITE_BY_AUTHORITY)? != [0] {
         return Err(OracleError::NotFullyVerified);
     }
     let value = match u128::try_from(i128::from_le_bytes(field(data, RESULT_VALUE)?)) {
@@ -187,13 +189,13 @@ pub(crate) mod tests {
         for samples in 0..=255 {
             assert_eq!(with(2360, &[samples]).is_ok(), samples >= 3);
         }
-        assert_eq!(with(2360, &[2]), Err(OracleError::NotFullyVerified));
+        assert_eq!(with(2360, &[2]), Err(OracleError::NotTrading));
         // A zero minimum forbids an empty result rather than allowing it.
         let mut data = account();
         put(&mut data, 2215, &[0]);
         assert!(parse(&data).is_ok());
         put(&mut data, 2360, &[0]);
-        assert_eq!(parse(&data), Err(OracleError::NotFullyVerified));
+        assert_eq!(parse(&data), Err(OracleError::NotTrading));
     }
 
     #[test]

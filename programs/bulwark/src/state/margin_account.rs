@@ -80,16 +80,18 @@ impl MarginAccount {
         Some(slot)
     }
 
-    /// Whether nothing is at risk: no position and no debt.
+    /// Whether nothing is at risk: no debt, and no position but claims, which are owed whatever the price.
     #[must_use]
     pub fn is_unencumbered(&self) -> bool {
-        self.quote >= Quote::ZERO && !self.positions.iter().any(Position::is_open)
+        self.quote >= Quote::ZERO && self.positions.iter().all(|p| !p.is_open() || p.is_claim())
     }
 
     /// Whether the account holds nothing at all and may be closed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.is_unencumbered() && self.quote == Quote::ZERO && self.collaterals.iter().all(|c| c.amount == 0)
+        self.quote == Quote::ZERO
+            && !self.positions.iter().any(Position::is_open)
+            && self.collaterals.iter().all(|c| c.amount == 0)
     }
 
     /// Everything the account holds besides quote.

@@ -20,7 +20,7 @@ pub use vault::Vault;
 use anchor_lang::prelude::*;
 
 use crate::errors::BulwarkError;
-use crate::oracle::{self, OracleError, OracleSource};
+use crate::oracle::{self, OracleSource};
 use bulwark_engine::price::{self, Reading};
 
 /// Layout version that this program writes.
@@ -55,19 +55,22 @@ pub(crate) fn read_sources(
         };
         require!(source.is_some(), BulwarkError::OracleNotConfigured);
         let data = account.try_borrow_data()?;
-        match oracle::read(source, account.key, account.owner, &data) {
-            Ok(print) => {
-                *reading =
-                    Some(price::normalise(&print, quote_decimals, lot_decimals).map_err(BulwarkError::from)?)
-            }
-            Err(error @ (OracleError::NotTrading | OracleError::NonPositivePrice)) => {
-                failure = failure.or(Some(error))
-            }
-            Err(error) => return Err(BulwarkError::from(error).into()),
+        let print = oracle::read(source, account.key, account.owner, &data).map_err(BulwarkError::from);
+        let normal = |p| price::normalise(&p, quote_decimals, lot_decimals).map_err(BulwarkError::from);
+        match print.and_then(normal) {
+            Ok(print) => *reading = Some(print),
+            Err(error) if is_silence(error) => failure = failure.or(Some(error)),
+            Err(error) => return Err(error.into()),
         }
     }
     match (readings, failure) {
-        ([None, None], Some(error)) => Err(BulwarkError::from(error).into()),
+        ([None, None], Some(error)) => Err(error.into()),
         _ => Ok(readings),
     }
+}
+
+/// Whether the source itself gave no price, as opposed to somebody passing the wrong account.
+fn is_silence(error: BulwarkError) -> bool {
+    use BulwarkError::{OracleNonPositivePrice, OracleNotTrading, PriceOutOfRange};
+    matches!(error, OracleNotTrading | OracleNonPositivePrice | PriceOutOfRange)
 }
