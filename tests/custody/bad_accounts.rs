@@ -1,0 +1,250 @@
+//! Every account of every instruction, replaced by everything it could be confused with: refused by a named
+//! error with nothing changed, unless the table says why the other account is as good.
+
+use std::collections::BTreeSet;
+
+use anchor_lang::Discriminator as _;
+use bulwark_sdk::program::instruction as data;
+use bulwark_sdk::{Instruction, Pubkey};
+use bulwark_tests::{Keypair, Signer as _, fixtures};
+
+use crate::instances::{Instance, initialize_exchange, on_stage};
+use crate::support::{Snapshot, label, refuse};
+
+/// `(instruction, change, why the other account is as good)`; a change ending in `*` stands for all that begin so.
+const LEGITIMATE: &[(&str, &str, &str)] = &[
+    ("create_vault", "payer := admin", "whoever signs may pay"),
+    ("create_vault", "payer := deployer", "whoever signs may pay"),
+    ("create_market, first step", "payer := admin", "whoever signs may pay"),
+    ("create_market, first step", "payer := deployer", "whoever signs may pay"),
+    (
+        "create_market, first step",
+        "primary := *",
+        "the first step only allocates, the second reads the oracles",
+    ),
+    ("create_market, first step", "secondary := *", "the first step only allocates"),
+    ("create_market, first step", "primary <> secondary", "the first step only allocates"),
+    ("create_market, second step", "payer := Alice", "the rent was paid by the first step"),
+    ("create_market, second step", "payer := Bob", "the rent was paid by the first step"),
+    ("create_market, second step", "payer := admin", "the rent was paid by the first step"),
+    ("create_market, second step", "payer := deployer", "the rent was paid by the first step"),
+    ("open_margin_account", "payer := admin", "whoever signs may pay"),
+    ("open_margin_account", "payer := deployer", "whoever signs may pay"),
+    ("deposit", "margin_account := margin of Bob", "anyone may deposit for anyone"),
+    ("settle_position", "margin_account := margin of Bob", "anyone may settle anyone"),
+    ("settle_position", "market := BTC market", "the account has a position there too"),
+    ("allocate_liquidity", "market <> remaining 0", "the other market's allocation, whole"),
+    ("sweep_market", "market := BTC market", "anyone may sweep any market"),
+    (
+        "check_invariants",
+        "market := BTC market",
+        "anyone may check any market, members of others do not count",
+    ),
+    ("check_invariants", "market := the program", "the market is optional"),
+    ("check_invariants", "vault := the program", "the vault is optional"),
+    ("check_invariants", "remaining 0 and all after it missing", "a subset of members is a weaker check"),
+    ("check_invariants", "remaining 1 and all after it missing", "a subset of members is a weaker check"),
+];
+
+/// Errors without a number of the program or framework that still say what is wrong: the runtime's own, and
+/// those of the token and system programs.
+const RUNTIME: &[&str] =
+    &["InstructionError(0, PrivilegeEscalation)", "IncorrectProgramId", "insufficient lamports"];
+
+/// The row of the table for a change.
+fn legitimate(instruction: &str, change: &str) -> Option<usize> {
+    LEGITIMATE.iter().position(|(name, text, _)| {
+        *name == instruction
+            && text.strip_suffix('*').map_or(change == *text, |prefix| change.starts_with(prefix))
+    })
+}
+
+/// A way to spoil an instruction.
+#[derive(Clone, Copy)]
+enum Change {
+    Replace(usize, Pubkey),
+    Swap(usize, usize),
+    Unsigned(usize),
+    ReadOnly(usize),
+    Truncate(usize),
+}
+
+impl Instance {
+    fn account_name(&self, index: usize) -> String {
+        let remaining = || format!("remaining {}", index - self.accounts.len());
+        self.accounts.get(index).map_or_else(remaining, |name| (*name).to_string())
+    }
+
+    fn known_name(&self, key: &Pubkey) -> String {
+        let known = self.known.iter().find(|(_, k)| k == key);
+        known.map_or_else(|| "a copy owned by another program".into(), |(name, _)| name.clone())
+    }
+
+    fn describe(&self, change: Change) -> String {
+        match change {
+            Change::Replace(i, key) => format!("{} := {}", self.account_name(i), self.known_name(&key)),
+            Change::Swap(i, j) => format!("{} <> {}", self.account_name(i), self.account_name(j)),
+            Change::Unsigned(i) => format!("{} does not sign", self.account_name(i)),
+            Change::ReadOnly(i) => format!("{} is read-only", self.account_name(i)),
+            Change::Truncate(n) => format!("{} and all after it missing", self.account_name(n)),
+        }
+    }
+
+    /// Writes a copy of each account of the instruction that has data, owned by another program.
+    fn forge_copies(&mut self) -> Vec<(usize, Pubkey)> {
+        let mut copies = Vec::new();
+        for (i, meta) in self.instruction.accounts.clone().iter().enumerate() {
+            let Some(mut account) = self.world.svm.get_account(&meta.pubkey) else { continue };
+            if account.data.is_empty() || account.executable {
+                continue;
+            }
+            let key = fixtures::address(&format!("copy {i}"));
+            account.owner = fixtures::address("another program");
+            self.world.svm.set_account(key, account).expect("set account");
+            copies.push((i, key));
+        }
+        copies
+    }
+
+    fn changes(&mut self) -> Vec<Change> {
+        let mut changes: Vec<Change> =
+            self.forge_copies().into_iter().map(|(i, key)| Change::Replace(i, key)).collect();
+        let metas = &self.instruction.accounts;
+        for (i, meta) in metas.iter().enumerate() {
+            let others = self.known.iter().map(|(_, key)| *key).filter(|key| *key != meta.pubkey);
+            changes.extend(others.map(|key| Change::Replace(i, key)));
+            changes.extend((0..i).filter(|j| metas[*j].pubkey != meta.pubkey).map(|j| Change::Swap(j, i)));
+            changes.extend(meta.is_signer.then_some(Change::Unsigned(i)));
+            changes.extend(meta.is_writable.then_some(Change::ReadOnly(i)));
+            changes.push(Change::Truncate(i));
+        }
+        changes
+    }
+
+    /// The spoiled instruction. Whoever has a key signs in a signer's place.
+    fn spoiled(&self, change: Change) -> Instruction {
+        let mut spoiled = self.instruction.clone();
+        let metas = &mut spoiled.accounts;
+        let can_sign = |key: &Pubkey| self.keys.iter().any(|k| k.pubkey() == *key);
+        match change {
+            Change::Replace(i, key) => {
+                metas[i].pubkey = key;
+                metas[i].is_signer &= can_sign(&key);
+            }
+            Change::Swap(i, j) => {
+                (metas[i].pubkey, metas[j].pubkey) = (metas[j].pubkey, metas[i].pubkey);
+                for k in [i, j] {
+                    metas[k].is_signer &= can_sign(&metas[k].pubkey);
+                }
+            }
+            Change::Unsigned(i) => metas[i].is_signer = false,
+            Change::ReadOnly(i) => metas[i].is_writable = false,
+            Change::Truncate(n) => metas.truncate(n),
+        }
+        spoiled
+    }
+}
+
+/// Tries every change of an instance; returns what is wrong and notes the rows of the table that apply.
+fn spoil(instance: &mut Instance, used: &mut BTreeSet<usize>) -> Vec<String> {
+    let (mut wrong, changes) = (Vec::new(), instance.changes());
+    let (before, svm) = (Snapshot::take(&instance.world), instance.world.svm.clone());
+    let keys: Vec<_> = instance.keys.iter().map(Keypair::insecure_clone).collect();
+    let keys: Vec<_> = keys.iter().collect();
+    for change in changes {
+        let what = instance.describe(change);
+        let result = instance.world.send_unchecked(&[instance.spoiled(change)], &keys);
+        let changed = before.changes(&instance.world);
+        let row = legitimate(instance.name, &what);
+        used.extend(row);
+        let surprise = match result {
+            Ok(_) if row.is_some() => None,
+            Ok(_) => Some("went through".to_string()),
+            Err(_) if row.is_some() => Some("refused, but listed as legitimate".into()),
+            Err(_) if !changed.is_empty() => Some(format!("changed {changed:?}")),
+            Err(failure) => {
+                let name = label(&failure);
+                let named = failure.name.is_some() || RUNTIME.contains(&name.as_str());
+                (!named).then(|| format!("{name}: not a named error"))
+            }
+        };
+        wrong.extend(surprise.map(|surprise| format!("{}: {what}: {surprise}", instance.name)));
+        if !changed.is_empty() {
+            instance.world.svm = svm.clone();
+        }
+    }
+    let valid = instance.world.send(std::slice::from_ref(&instance.instruction), &keys);
+    wrong.extend(valid.err().map(|failure| format!("{}: valid, but {failure:?}", instance.name)));
+    wrong
+}
+
+/// Tries every change of these instances.
+fn spoil_all(instances: Vec<Instance>) {
+    let mut used = BTreeSet::new();
+    let names: Vec<_> = instances.iter().map(|instance| instance.name).collect();
+    let wrong: Vec<_> =
+        instances.into_iter().flat_map(|mut instance| spoil(&mut instance, &mut used)).collect();
+    assert!(wrong.is_empty(), "{} surprises:\n{}", wrong.len(), wrong.join("\n"));
+    for (i, (instruction, change, _)) in LEGITIMATE.iter().enumerate() {
+        let concerns = names.contains(instruction);
+        assert_eq!(concerns, used.contains(&i), "the table is out of date: {instruction}: {change}");
+    }
+}
+
+#[test]
+fn an_account_in_the_wrong_place_is_refused_by_name_and_changes_nothing() {
+    spoil_all(on_stage());
+}
+
+#[test]
+fn an_account_in_the_wrong_place_of_initialize_exchange_is_refused_by_name_and_changes_nothing() {
+    spoil_all(vec![initialize_exchange()]);
+}
+
+#[test]
+fn every_instruction_has_an_instance() {
+    let known: BTreeSet<Vec<u8>> = on_stage()
+        .into_iter()
+        .chain([initialize_exchange()])
+        .map(|instance| instance.instruction.data[..8].to_vec())
+        .collect();
+    let all: BTreeSet<Vec<u8>> = [
+        data::InitializeExchange::DISCRIMINATOR,
+        data::CreateVault::DISCRIMINATOR,
+        data::CreateMarket::DISCRIMINATOR,
+        data::RefreshMarket::DISCRIMINATOR,
+        data::RefreshVault::DISCRIMINATOR,
+        data::OpenMarginAccount::DISCRIMINATOR,
+        data::CloseMarginAccount::DISCRIMINATOR,
+        data::SetDelegate::DISCRIMINATOR,
+        data::Deposit::DISCRIMINATOR,
+        data::Withdraw::DISCRIMINATOR,
+        data::OpenPosition::DISCRIMINATOR,
+        data::ClosePosition::DISCRIMINATOR,
+        data::SettlePosition::DISCRIMINATOR,
+        data::AddLiquidity::DISCRIMINATOR,
+        data::AllocateLiquidity::DISCRIMINATOR,
+        data::SweepMarket::DISCRIMINATOR,
+        data::CheckInvariants::DISCRIMINATOR,
+    ]
+    .into_iter()
+    .map(<[u8]>::to_vec)
+    .collect();
+    assert_eq!(known, all);
+}
+
+#[test]
+fn an_unknown_or_malformed_instruction_is_refused_by_name() {
+    for mut instance in on_stage() {
+        let keys: Vec<_> = instance.keys.iter().collect();
+        let (mut unknown, mut short) = (instance.instruction.clone(), instance.instruction.clone());
+        unknown.data[0] ^= 1;
+        refuse(&mut instance.world, &unknown, &keys, "InstructionFallbackNotFound");
+        if short.data.len() > 8 {
+            short.data.pop();
+            refuse(&mut instance.world, &short, &keys, "InstructionDidNotDeserialize");
+        }
+        short.data.truncate(7);
+        refuse(&mut instance.world, &short, &keys, "InstructionFallbackNotFound");
+    }
+}

@@ -1,0 +1,169 @@
+//! `deposit`: anyone for anyone, never paused, credited with what arrived.
+
+use bulwark_sdk::engine::units::{Quote, Side};
+use bulwark_sdk::event::Event;
+use bulwark_sdk::instruction as ix;
+use bulwark_sdk::program::events::Deposited;
+use bulwark_sdk::program::state::Vault;
+use bulwark_tests::fixtures::*;
+use bulwark_tests::{SOL, SOL_VAULT, Signer, Trader, World};
+
+use crate::support::*;
+
+const AMOUNT: u64 = 1_234_567;
+
+/// A trader with quote in the wallet and nothing deposited.
+fn new() -> (World, Trader) {
+    let mut world = World::new();
+    let trader = world.trader(AMOUNT);
+    (world, trader)
+}
+
+#[test]
+fn quote_moves_from_the_wallet_to_the_vault_and_to_the_ledger_to_the_unit() {
+    let (mut world, trader) = new();
+    for (sequence, amount) in [(0, AMOUNT - 1), (1, 1)] {
+        let vault = world.vault(0);
+        let (had, held) = (world.token_balance(&trader.tokens), world.token_balance(&vault.token_account));
+        let outcome = world.deposit(&trader, amount).expect("deposit");
+        let expected = Deposited { account: trader.margin, vault: 0, sequence, amount };
+        assert_eq!(event(&outcome), &Event::Deposited(expected));
+        assert_eq!(world.token_balance(&trader.tokens), had - amount);
+        assert_eq!(world.token_balance(&vault.token_account), held + amount);
+        assert_eq!(
+            (world.vault(0).recorded, world.vault(0).sequence),
+            (vault.recorded + amount, sequence + 1)
+        );
+    }
+    assert_eq!(quote(&world, &trader.margin).unsigned_abs(), AMOUNT);
+}
+
+#[test]
+fn collateral_fills_one_slot_and_leaves_quote_alone() {
+    let (mut world, trader) = new();
+    world.deposit_collateral(&trader, SOL_VAULT, 10).expect("deposit");
+    world.deposit_collateral(&trader, SOL_VAULT, 5).expect("deposit");
+    let account = world.margin(&trader.margin);
+    assert_eq!((account.collaterals[0].vault, account.collaterals[0].amount), (SOL_VAULT, 15));
+    assert!(account.collaterals[1..].iter().all(|slot| slot.amount == 0));
+    assert_eq!(account.quote, Quote::ZERO);
+    assert_eq!((world.vault(SOL_VAULT).recorded, world.vault(SOL_VAULT).sequence), (15, 2));
+}
+
+#[test]
+fn anyone_may_deposit_for_anyone_but_only_tokens_of_their_own() {
+    let (mut world, trader) = new();
+    let friend = world.trader(AMOUNT);
+    let listing = world.listings.vaults[0];
+    let gift = ix::deposit(friend.key.pubkey(), trader.margin, &listing, (friend.tokens, 1));
+    accept(&mut world, &gift, &[&friend.key]);
+    assert_eq!((quote(&world, &trader.margin), quote(&world, &friend.margin)), (1, 0));
+    let theft = ix::deposit(friend.key.pubkey(), friend.margin, &listing, (trader.tokens, 1));
+    refuse(&mut world, &theft, &[&friend.key], "BadTokenAccount");
+    refuse(&mut world, &unsigned(&gift, 0), &[], "AccountNotSigner");
+}
+
+#[test]
+fn zero_is_refused_and_so_is_more_than_the_wallet_holds() {
+    let (mut world, trader) = new();
+    for (amount, name) in
+        [(0, "ZeroAmount"), (AMOUNT + 1, "insufficient funds"), (u64::MAX, "insufficient funds")]
+    {
+        let deposit = deposit_instruction(&world, &trader, amount);
+        refuse(&mut world, &deposit, &[&trader.key], name);
+    }
+    world.deposit(&trader, AMOUNT).expect("all of it");
+}
+
+#[test]
+fn amounts_beyond_what_the_ledger_can_count_are_refused() {
+    for (vault, amount, cap, name) in [
+        (0, u64::MAX, u64::MAX, "Overflow"),
+        (0, i64::MAX as u64, u64::MAX, "Overflow"),
+        (SOL_VAULT, u64::MAX, u64::MAX, "Overflow"),
+        (SOL_VAULT, u64::MAX - 1, u64::MAX - 1, "DepositCap"),
+    ] {
+        // One unit more is on the ledger already; tokens of that many units exist only here.
+        let (mut world, trader) = new();
+        let listing = world.listings.vaults[usize::from(vault)];
+        world.deposit(&trader, AMOUNT).expect("deposit");
+        world.deposit_collateral(&trader, SOL_VAULT, 1).expect("deposit");
+        world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = cap);
+        world.tamper::<Vault>(&listing.address, |v| v.recorded = 1);
+        world.write_tokens(listing.token_account, |tokens| tokens.amount = 0);
+        let source = world.create_tokens(listing.mint, trader.key.pubkey(), amount);
+        let deposit = ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, amount));
+        refuse(&mut world, &deposit, &[&trader.key], name);
+    }
+}
+
+#[test]
+fn the_cap_can_be_reached_exactly_and_not_passed() {
+    let (mut world, trader) = new();
+    for vault in [0, SOL_VAULT] {
+        let listing = world.listings.vaults[usize::from(vault)];
+        let cap = world.vault(vault).recorded + 1_000;
+        world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = cap);
+        let source = world.create_tokens(listing.mint, trader.key.pubkey(), 2_000);
+        let deposit = |amount| ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, amount));
+        refuse(&mut world, &deposit(1_001), &[&trader.key], "DepositCap");
+        accept(&mut world, &deposit(1_000), &[&trader.key]);
+        refuse(&mut world, &deposit(1), &[&trader.key], "DepositCap");
+        // Zero forbids, it does not mean "no limit".
+        world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = 0);
+        refuse(&mut world, &deposit(1), &[&trader.key], "DepositCap");
+    }
+}
+
+#[test]
+fn a_ninth_collateral_finds_no_slot_until_one_is_empty() {
+    let (mut world, trader) = new();
+    let mut sources = Vec::new();
+    for n in 0..9 {
+        let vault = if n == 0 { SOL_VAULT } else { world.list_vault(&SOL_ASSET, 9, 1_000) };
+        let listing = world.listings.vaults[usize::from(vault)];
+        let source = world.create_tokens(listing.mint, trader.key.pubkey(), 10);
+        sources.push((vault, source, listing));
+    }
+    let deposit = |n: usize| {
+        let (_, source, listing) = sources[n];
+        ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, 1))
+    };
+    for n in 0..8 {
+        accept(&mut world, &deposit(n), &[&trader.key]);
+    }
+    refuse(&mut world, &deposit(8), &[&trader.key], "NoFreeCollateralSlot");
+    accept(&mut world, &deposit(3), &[&trader.key]);
+    world.deposit(&trader, 1).expect("quote needs no slot");
+    let (vault, source, _) = sources[3];
+    world.withdraw(&trader, vault, (source, 2)).expect("withdraw");
+    accept(&mut world, &deposit(8), &[&trader.key]);
+    assert_eq!(world.margin(&trader.margin).collaterals[3].vault, sources[8].0, "the freed slot");
+}
+
+#[test]
+fn a_dead_or_disputed_oracle_does_not_stop_a_deposit() {
+    let (mut world, trader) = new();
+    let mint = world.listings.vaults[usize::from(SOL_VAULT)].address;
+    world.tamper::<Vault>(&mint, |v| v.core.oracle.divergent = 1);
+    world.advance(1_000_000);
+    world.deposit_collateral(&trader, SOL_VAULT, 5).expect("deposit");
+    world.deposit(&trader, 5).expect("deposit");
+}
+
+#[test]
+fn a_deposit_repays_a_debt_first() {
+    let mut world = World::new();
+    let trader = world.trader(1_000 * DOLLAR);
+    world.deposit_collateral(&trader, SOL_VAULT, 100 * 1_000_000_000).expect("deposit");
+    world.open(&trader, SOL, Side::Long, 10 * SOL_ASSET.one()).expect("open");
+    world.settle_price(SOL, 140 * PRINT);
+    world.refresh_sol_vault();
+    world.close(&trader, SOL, u64::MAX).expect("close");
+    let debt = quote(&world, &trader.margin);
+    assert!(debt < 0, "a loss of about 100 dollars: {debt}");
+    world.deposit(&trader, debt.unsigned_abs() - 1).expect("deposit");
+    assert_eq!(quote(&world, &trader.margin), -1);
+    world.deposit(&trader, 2).expect("deposit");
+    assert_eq!(quote(&world, &trader.margin), 1);
+}

@@ -1,0 +1,338 @@
+//! One valid instance of every instruction, in a chain where all that it could be confused with exists too.
+
+use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::instruction::{self as ix, Margin, Order};
+use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
+use bulwark_sdk::program::oracle::OracleSource;
+use bulwark_sdk::program::state::MarketStatus;
+use bulwark_sdk::{Instruction, Pubkey, address};
+use bulwark_tests::fixtures::{self, *};
+use bulwark_tests::{Keypair, SOL, SOL_VAULT, Signer, Trader, World};
+
+use crate::support::with_lamports;
+
+/// A third asset: not listed yet.
+pub const ETH_ASSET: Asset = Asset { name: "ETH", lot_decimals: 10, price: 3_000 * PRINT };
+
+/// A valid instruction and the chain it runs on.
+pub struct Instance {
+    /// Name of the instruction, with a shape where there are several.
+    pub name: &'static str,
+    /// Names of its accounts; those beyond are remaining accounts.
+    pub accounts: &'static [&'static str],
+    /// The instruction.
+    pub instruction: Instruction,
+    /// The chain.
+    pub world: World,
+    /// Everybody who has a key.
+    pub keys: Vec<Keypair>,
+    /// Everything there is: what accounts can be confused with.
+    pub known: Vec<(String, Pubkey)>,
+}
+
+/// The chain that all instances but the first run on, and its people.
+pub struct Stage {
+    /// The chain.
+    pub world: World,
+    /// Long SOL and short BTC, with both as collateral.
+    pub alice: Trader,
+    /// Long SOL.
+    pub bob: Trader,
+    /// Pays rents.
+    pub sponsor: Keypair,
+    /// Alice's SOL tokens.
+    pub sol_tokens: Pubkey,
+    /// Alice's pool shares.
+    pub shares: Pubkey,
+}
+
+/// Index of the BTC vault.
+pub const BTC_VAULT: u16 = 2;
+
+impl Stage {
+    /// Two markets and two collaterals; Alice and Bob trade; the pool has money that waits for allocation.
+    pub fn new() -> Self {
+        let mut world = World::new();
+        assert_eq!(world.list_vault(&BTC_ASSET, 8, 1_000_000_000_000), BTC_VAULT);
+        let alice = world.trader(2_000_000 * DOLLAR);
+        let bob = world.trader(100_000 * DOLLAR);
+        for trader in [&alice, &bob] {
+            world.deposit(trader, 50_000 * DOLLAR).expect("deposit");
+        }
+        let sol_tokens = world.deposit_collateral(&alice, SOL_VAULT, 10_000_000_000).expect("deposit");
+        world.deposit_collateral(&alice, BTC_VAULT, 10_000_000).expect("deposit");
+        world.open(&alice, SOL, Side::Long, 10 * SOL_ASSET.one()).expect("open");
+        world.open(&alice, fixtures::BTC, Side::Short, BTC_ASSET.one() / 10).expect("open");
+        world.open(&bob, SOL, Side::Long, SOL_ASSET.one()).expect("open");
+        let shares = world.add_liquidity(&alice, 1_000_000 * DOLLAR).expect("add_liquidity");
+        let sponsor = world.keypair();
+        let sponsor = with_lamports(&mut world, sponsor);
+        world.print(&ETH_ASSET, ETH_ASSET.price, 1);
+        world.create_mint(fixtures::address("mint ETH"), 8);
+        Self { world, alice, bob, sponsor, sol_tokens, shares }
+    }
+
+    fn margin<T>(&self, build: impl FnOnce(Margin<'_>) -> T) -> T {
+        let account = self.world.margin(&self.alice.margin);
+        build(Margin { address: self.alice.margin, account: &account })
+    }
+
+    fn vault_args() -> CreateVaultArgs {
+        CreateVaultArgs {
+            sources: [fixtures::pyth_source(ETH_ASSET.feed(0)), OracleSource::NONE],
+            params: fixtures::collateral_params(1_000_000),
+        }
+    }
+
+    fn market_args() -> CreateMarketArgs {
+        CreateMarketArgs {
+            index: 2,
+            status: MarketStatus::Active,
+            sources: [fixtures::pyth_source(ETH_ASSET.feed(0)), OracleSource::NONE],
+            params: ETH_ASSET.market_params(),
+        }
+    }
+
+    fn into_instance(
+        mut self,
+        (name, accounts): (&'static str, &'static [&'static str]),
+        instruction: Instruction,
+    ) -> Instance {
+        let blank = fixtures::address("blank account of the program");
+        self.world.set_account(blank, address::PROGRAM, vec![0; 10_240]);
+        let (world, listings) = (&self.world, &self.world.listings);
+        let mut known = vec![
+            ("exchange", address::exchange()),
+            ("pool", address::pool()),
+            ("insurance fund", address::insurance_fund()),
+            ("SOL market", address::market(SOL)),
+            ("BTC market", address::market(BTC)),
+            ("margin of Alice", self.alice.margin),
+            ("margin of Bob", self.bob.margin),
+            ("blank", blank),
+            ("share mint", address::junior_mint()),
+            ("ETH mint", fixtures::address("mint ETH")),
+            ("USDC of Alice", self.alice.tokens),
+            ("SOL of Alice", self.sol_tokens),
+            ("shares of Alice", self.shares),
+            ("USDC of Bob", self.bob.tokens),
+            ("Token", address::TOKEN_PROGRAM),
+            ("Token-2022", address::TOKEN_2022_PROGRAM),
+            ("system program", address::SYSTEM_PROGRAM),
+            ("the program", address::PROGRAM),
+            ("program data", address::program_data()),
+            ("SOL oracle", World::oracle_key(&SOL_ASSET, 0)),
+            ("BTC oracle", World::oracle_key(&BTC_ASSET, 0)),
+            ("ETH oracle", World::oracle_key(&ETH_ASSET, 0)),
+            ("Alice", self.alice.key.pubkey()),
+            ("Bob", self.bob.key.pubkey()),
+            ("sponsor", self.sponsor.pubkey()),
+            ("admin", world.admin.pubkey()),
+            ("deployer", world.deployer.pubkey()),
+            ("nobody", fixtures::address("nobody")),
+        ]
+        .into_iter()
+        .map(|(name, key)| (name.to_string(), key))
+        .collect::<Vec<_>>();
+        for (name, vault) in ["USDC", "SOL", "BTC"].into_iter().zip(&listings.vaults) {
+            known.push((format!("{name} vault"), vault.address));
+            known.push((format!("{name} mint"), vault.mint));
+            known.push((format!("tokens of the {name} vault"), vault.token_account));
+        }
+        let keys = vec![
+            self.alice.key.insecure_clone(),
+            self.bob.key.insecure_clone(),
+            self.sponsor.insecure_clone(),
+            world.admin.insecure_clone(),
+            world.deployer.insecure_clone(),
+        ];
+        Instance { name, accounts, instruction, world: self.world, keys, known }
+    }
+}
+
+const TRADE: &[&str] = &["authority", "exchange", "margin_account", "market"];
+const CREATE_MARKET: &[&str] =
+    &["admin", "payer", "exchange", "market", "primary", "secondary", "system_program"];
+
+/// On a chain without an exchange.
+pub fn initialize_exchange() -> Instance {
+    let mut world = World::bare();
+    let mint = fixtures::address("USDC");
+    world.create_mint(mint, QUOTE_DECIMALS);
+    let stranger = world.keypair();
+    let stranger = with_lamports(&mut world, stranger);
+    let token = (mint, address::TOKEN_PROGRAM);
+    let instruction = ix::initialize_exchange(world.deployer.pubkey(), token, world.initialize_args());
+    let mut other = world.svm.get_account(&address::program_data()).expect("program data");
+    other.data[13..45].copy_from_slice(stranger.pubkey().as_ref());
+    world.svm.set_account(fixtures::address("other program data"), other).expect("set account");
+    let known = [
+        ("stranger", stranger.pubkey()),
+        ("admin", world.admin.pubkey()),
+        ("other program data", fixtures::address("other program data")),
+        ("Token-2022", address::TOKEN_2022_PROGRAM),
+        ("nobody", fixtures::address("nobody")),
+    ];
+    Instance {
+        name: "initialize_exchange",
+        accounts: &[
+            "deployer",
+            "program",
+            "program_data",
+            "exchange",
+            "quote_vault",
+            "token_account",
+            "pool",
+            "share_mint",
+            "insurance_fund",
+            "mint",
+            "token_program",
+            "share_token_program",
+            "system_program",
+        ],
+        instruction,
+        keys: vec![world.deployer.insecure_clone(), stranger, world.admin.insecure_clone()],
+        known: known.into_iter().map(|(name, key)| (name.to_string(), key)).collect(),
+        world,
+    }
+}
+
+/// Listing instructions.
+fn listing() -> Vec<Instance> {
+    let eth = World::oracles(&ETH_ASSET);
+    let stage = Stage::new();
+    let signers = (stage.world.admin.pubkey(), stage.sponsor.pubkey());
+    let mint = (fixtures::address("mint ETH"), address::TOKEN_PROGRAM);
+    let vault = ix::create_vault(signers, mint, eth, Stage::vault_args());
+    let names = &[
+        "admin",
+        "payer",
+        "exchange",
+        "vault",
+        "token_account",
+        "mint",
+        "primary",
+        "secondary",
+        "token_program",
+        "system_program",
+    ];
+    let [first, second] = ix::create_market(signers, eth, Stage::market_args());
+    let mut half = Stage::new();
+    let (admin, sponsor) = (half.world.admin.insecure_clone(), half.sponsor.insecure_clone());
+    half.world.send(std::slice::from_ref(&first), &[&admin, &sponsor]).expect("first step");
+    vec![
+        stage.into_instance(("create_vault", names), vault),
+        Stage::new().into_instance(("create_market, first step", CREATE_MARKET), first),
+        half.into_instance(("create_market, second step", CREATE_MARKET), second),
+    ]
+}
+
+/// Instructions of margin accounts and their tokens.
+fn accounts() -> Vec<Instance> {
+    let stage = Stage::new();
+    let (owner, payer) = (stage.alice.key.pubkey(), stage.sponsor.pubkey());
+    let open = ix::open_margin_account(owner, payer, 1);
+    let mut closing = Stage::new();
+    let key = closing.alice.key.insecure_clone();
+    let sponsor = closing.sponsor.insecure_clone();
+    closing.world.send(std::slice::from_ref(&open), &[&key, &sponsor]).expect("open");
+    let close = ix::close_margin_account(owner, address::margin_account(&owner, 1));
+    let set = ix::set_delegate(owner, stage.alice.margin, stage.bob.key.pubkey());
+
+    let quote_vault = stage.world.listings.vaults[0];
+    let deposit = ix::deposit(owner, stage.alice.margin, &quote_vault, (stage.alice.tokens, 1_000));
+    let deposit_names =
+        &["depositor", "margin_account", "vault", "token_account", "source", "mint", "token_program"];
+    let withdraw = stage.margin(|margin| {
+        ix::withdraw(&stage.world.listings, margin, SOL_VAULT, (stage.sol_tokens, 1)).expect("builds")
+    });
+    let withdraw_names = &[
+        "owner",
+        "exchange",
+        "margin_account",
+        "vault",
+        "token_account",
+        "destination",
+        "mint",
+        "token_program",
+    ];
+    let open_names = &["owner", "payer", "exchange", "margin_account", "system_program"];
+    vec![
+        stage.into_instance(("open_margin_account", open_names), open),
+        closing.into_instance(("close_margin_account", &["owner", "margin_account"]), close),
+        Stage::new().into_instance(("set_delegate", &["owner", "margin_account"]), set),
+        Stage::new().into_instance(("deposit", deposit_names), deposit),
+        Stage::new().into_instance(("withdraw", withdraw_names), withdraw),
+    ]
+}
+
+/// Instructions of positions. The close pays a spread so wide that the rest of the account is asked.
+fn trading() -> Vec<Instance> {
+    let stage = Stage::new();
+    let order = |lots, limit_price| Order { market: SOL, lots, limit_price };
+    let (listings, owner) = (stage.world.listings.clone(), stage.alice.key.pubkey());
+    let open = stage.margin(|margin| {
+        let order = (Side::Long, order(SOL_ASSET.one(), u64::MAX));
+        ix::open_position(&listings, owner, margin, order).expect("builds")
+    });
+    let close = stage
+        .margin(|margin| ix::close_position(&listings, owner, margin, order(u64::MAX, 0)).expect("builds"));
+    let settle = ix::settle_position(stage.alice.margin, SOL);
+    let mut wide = Stage::new();
+    wide.world.print(&SOL_ASSET, SOL_ASSET.price, 9 * PRINT as u64);
+    let refresh = ix::refresh_market(SOL, World::oracles(&SOL_ASSET));
+    wide.world.send(&[refresh], &[]).expect("refresh_market");
+    vec![
+        stage.into_instance(("open_position", TRADE), open),
+        wide.into_instance(("close_position", TRADE), close),
+        Stage::new().into_instance(("settle_position", &["margin_account", "market"]), settle),
+    ]
+}
+
+/// Instructions that anyone may send, and the pool's.
+fn common() -> Vec<Instance> {
+    let stage = Stage::new();
+    let listings = stage.world.listings.clone();
+    let sol = World::oracles(&SOL_ASSET);
+    let refresh_market = ix::refresh_market(SOL, sol);
+    let refresh_vault = ix::refresh_vault(&listings.vaults[usize::from(SOL_VAULT)].mint, sol);
+    let keys = (stage.alice.key.pubkey(), stage.alice.tokens, stage.shares);
+    let add = ix::add_liquidity(&listings, keys, (1_000 * DOLLAR, 1)).expect("builds");
+    let add_names = &[
+        "provider",
+        "exchange",
+        "pool",
+        "quote_vault",
+        "token_account",
+        "source",
+        "mint",
+        "share_mint",
+        "shares",
+        "token_program",
+        "share_token_program",
+    ];
+    let members = [stage.alice.margin, stage.bob.margin];
+    let check = ix::check_invariants(Some(&listings.vaults[0]), Some(SOL), members);
+    let check_names = &["exchange", "market", "vault", "token_account"];
+    let sweep_names = &["exchange", "market", "pool", "insurance_fund"];
+    vec![
+        stage.into_instance(
+            ("refresh_market", &["exchange", "market", "primary", "secondary"]),
+            refresh_market,
+        ),
+        Stage::new()
+            .into_instance(("refresh_vault", &["exchange", "vault", "primary", "secondary"]), refresh_vault),
+        Stage::new().into_instance(("add_liquidity", add_names), add),
+        Stage::new().into_instance(
+            ("allocate_liquidity", &["exchange", "pool", "market"]),
+            ix::allocate_liquidity(&listings, SOL),
+        ),
+        Stage::new().into_instance(("sweep_market", sweep_names), ix::sweep_market(SOL)),
+        Stage::new().into_instance(("check_invariants", check_names), check),
+    ]
+}
+
+/// An instance of every instruction but `initialize_exchange`, on a chain with an exchange.
+pub fn on_stage() -> Vec<Instance> {
+    [listing(), accounts(), trading(), common()].into_iter().flatten().collect()
+}

@@ -1,0 +1,244 @@
+//! `add_liquidity`: shares at the worse price for who comes in, and nothing to win by being first.
+
+use anchor_lang::solana_program::program_pack::Pack;
+use anchor_spl::token::spl_token;
+use bulwark_sdk::engine::shares;
+use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::event::Event;
+use bulwark_sdk::instruction as ix;
+use bulwark_sdk::program::events::LiquidityAdded;
+use bulwark_sdk::program::state::{Market, Pool, Vault};
+use bulwark_sdk::{Instruction, Pubkey, address};
+use bulwark_tests::fixtures::*;
+use bulwark_tests::{SOL, Signer, Trader, World};
+
+use crate::support::*;
+
+/// A provider with tokens, an empty share account and the instruction that adds liquidity.
+struct Provider {
+    trader: Trader,
+    shares: Pubkey,
+}
+
+impl Provider {
+    fn new(world: &mut World, amount: u64) -> Self {
+        let trader = world.trader(amount);
+        let shares = world.create_tokens(address::junior_mint(), trader.key.pubkey(), 0);
+        Self { trader, shares }
+    }
+
+    fn add(&self, world: &World, amount: u64, min_shares: u64) -> Instruction {
+        let keys = (self.trader.key.pubkey(), self.trader.tokens, self.shares);
+        ix::add_liquidity(&world.listings, keys, (amount, min_shares)).expect("builds")
+    }
+
+    /// What was minted for this amount.
+    fn mint(&self, world: &mut World, amount: u64) -> LiquidityAdded {
+        let add = self.add(world, amount, 0);
+        let outcome = accept(world, &add, &[&self.trader.key]);
+        let Event::LiquidityAdded(added) = event(&outcome) else { panic!("{outcome:?}") };
+        added.clone()
+    }
+}
+
+/// Income of the pool that no deposit explains, as fees and lost trades bring it.
+fn earn(world: &mut World, amount: u64) {
+    let vault = world.listings.vaults[0];
+    world.tamper::<Pool>(&address::pool(), |pool| pool.idle += amount);
+    world.tamper::<Vault>(&vault.address, |v| v.recorded += amount);
+    world.write_tokens(vault.token_account, |tokens| tokens.amount += amount);
+}
+
+fn supply(world: &World) -> u64 {
+    let mint = world.svm.get_account(&address::junior_mint()).expect("share mint");
+    spl_token::state::Mint::unpack(&mint.data).expect("mint").supply
+}
+
+#[test]
+fn the_first_provider_gets_a_share_for_each_unit_and_the_next_ones_their_part() {
+    let mut world = World::empty();
+    let first = Provider::new(&mut world, 1_000_000);
+    let provider = first.trader.key.pubkey();
+    let added = first.mint(&mut world, 1_000_000);
+    let expected = LiquidityAdded { provider, sequence: 0, amount: 1_000_000, shares: 1_000_000, nav: 0 };
+    assert_eq!(added, expected);
+    // The pool doubles: NAV 2 000 000 and a thousand virtual units for 1 001 000 shares.
+    earn(&mut world, 1_000_000);
+    let second = Provider::new(&mut world, 500_000);
+    let added = second.mint(&mut world, 500_000);
+    let shares = 500_000 * 1_001_000 / 2_001_000;
+    let provider = second.trader.key.pubkey();
+    assert_eq!(added, LiquidityAdded { provider, sequence: 1, amount: 500_000, shares, nav: 2_000_000 });
+
+    let pool = world.pool();
+    assert_eq!((pool.idle, pool.sequence, pool.junior.shares), (2_500_000, 2, 1_000_000 + shares));
+    assert_eq!(supply(&world), pool.junior.shares);
+    assert_eq!(
+        (world.token_balance(&first.shares), world.token_balance(&second.shares)),
+        (1_000_000, shares)
+    );
+    assert_eq!((world.token_balance(&second.trader.tokens), world.vault(0).recorded), (0, 2_500_000));
+}
+
+#[test]
+fn money_in_markets_counts_towards_the_net_asset_value() {
+    let mut world = World::new();
+    let provider = Provider::new(&mut world, DOLLAR);
+    // 2 million idle and 4 in each market.
+    let added = provider.mint(&mut world, DOLLAR);
+    assert_eq!((added.nav, added.shares), (10_000_000 * DOLLAR, DOLLAR));
+}
+
+#[test]
+fn a_provider_comes_in_at_the_price_that_is_worse_for_the_provider() {
+    // Traders are long: the pool is worth more at the lower of price and average.
+    for (price, live_is_worse) in [(140 * PRINT, true), (160 * PRINT, false)] {
+        let mut world = World::new();
+        let trader = world.funded_trader(100_000 * DOLLAR);
+        world.open(&trader, SOL, Side::Long, 1_000 * SOL_ASSET.one()).expect("open");
+        world.move_price(SOL, price);
+        let oracle = world.market(SOL).core.oracle;
+        let worse = if live_is_worse { oracle.price } else { oracle.ema };
+        let equity =
+            |index, price| world.market(index).core.book.equity(price).expect("equity").0.unsigned_abs();
+        let sol = equity(SOL, worse);
+        assert!(sol > equity(SOL, if live_is_worse { oracle.ema } else { oracle.price }));
+        let nav = world.pool().idle + sol + equity(BTC, world.market(BTC).core.oracle.price);
+        let supply = supply(&world);
+        let provider = Provider::new(&mut world, DOLLAR);
+        let added = provider.mint(&mut world, DOLLAR);
+        let expected = u128::from(DOLLAR) * u128::from(supply + 1_000) / u128::from(nav + 1_000);
+        assert_eq!((added.nav, u128::from(added.shares)), (nav, expected));
+    }
+}
+
+#[test]
+fn the_signed_minimum_of_shares_is_a_bound_to_the_unit() {
+    let mut world = World::new();
+    earn(&mut world, 3_333_333 * DOLLAR);
+    let provider = Provider::new(&mut world, 2_000);
+    let shares = 1_000 * (10_000_000 * DOLLAR + 1_000) / (13_333_333 * DOLLAR + 1_000);
+    let add = provider.add(&world, 1_000, shares + 1);
+    refuse(&mut world, &add, &[&provider.trader.key], "BelowMinimumShares");
+    let add = provider.add(&world, 1_000, u64::MAX);
+    refuse(&mut world, &add, &[&provider.trader.key], "BelowMinimumShares");
+    let add = provider.add(&world, 1_000, shares);
+    accept(&mut world, &add, &[&provider.trader.key]);
+    assert_eq!(world.token_balance(&provider.shares), shares);
+}
+
+#[test]
+fn zero_too_little_and_too_much_are_refused() {
+    let mut world = World::new();
+    let provider = Provider::new(&mut world, 10_000);
+    for (amount, name) in
+        [(0, "ZeroAmount"), (10_001, "insufficient funds"), (u64::MAX, "insufficient funds")]
+    {
+        let add = provider.add(&world, amount, 0);
+        refuse(&mut world, &add, &[&provider.trader.key], name);
+    }
+    assert_eq!(provider.mint(&mut world, 1).shares, 1);
+    // A unit that buys less than a share is not taken for nothing.
+    earn(&mut world, 1);
+    let add = provider.add(&world, 1, 0);
+    refuse(&mut world, &add, &[&provider.trader.key], "TooSmallForOneShare");
+}
+
+#[test]
+fn the_cap_of_the_quote_vault_binds_providers_too() {
+    let mut world = World::new();
+    let provider = Provider::new(&mut world, 10_000);
+    let (vault, cap) = (world.listings.vaults[0].address, world.vault(0).recorded + 1_000);
+    world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = cap);
+    let add = provider.add(&world, 1_001, 0);
+    refuse(&mut world, &add, &[&provider.trader.key], "DepositCap");
+    provider.mint(&mut world, 1_000);
+    let add = provider.add(&world, 1, 0);
+    refuse(&mut world, &add, &[&provider.trader.key], "DepositCap");
+}
+
+#[test]
+fn nobody_adds_the_liquidity_of_others() {
+    let mut world = World::new();
+    let provider = Provider::new(&mut world, 1_000);
+    let thief = Provider::new(&mut world, 1_000);
+    let add = provider.add(&world, 1_000, 0);
+    refuse(&mut world, &unsigned(&add, 0), &[], "AccountNotSigner");
+    let key = thief.trader.key.insecure_clone();
+    refuse(&mut world, &with_account(&add, 0, key.pubkey()), &[&key], "BadTokenAccount");
+    // Nor are shares sent where another owner could move them.
+    refuse(&mut world, &with_account(&add, 8, thief.shares), &[&provider.trader.key], "BadTokenAccount");
+}
+
+#[test]
+fn every_market_must_be_passed_in_order_and_with_a_fresh_price() {
+    let mut world = World::new();
+    let provider = Provider::new(&mut world, 1_000);
+    let add = provider.add(&world, 1_000, 0);
+    let (key, first) = (provider.trader.key.insecure_clone(), add.accounts.len() - 2);
+    let mut missing = add.clone();
+    missing.accounts.truncate(first + 1);
+    refuse(&mut world, &missing, &[&key], "AccountMissing");
+    let mut swapped = add.clone();
+    swapped.accounts.swap(first, first + 1);
+    refuse(&mut world, &swapped, &[&key], "WrongAccount");
+    refuse(&mut world, &with_account(&add, first + 1, address::market(SOL)), &[&key], "WrongAccount");
+
+    type Spoil = fn(&mut Market);
+    let table: [(&str, Spoil); 3] = [
+        ("PriceStale", |m| m.core.oracle.publish_time = GENESIS - 61),
+        ("PriceWide", |m| m.core.oracle.conf = m.core.oracle.price.to_bits() / 100 + 1),
+        ("PriceDivergent", |m| m.core.oracle.divergent = 1),
+    ];
+    for (name, spoil) in table {
+        for market in [SOL, BTC] {
+            let svm = world.svm.clone();
+            world.tamper(&address::market(market), spoil);
+            refuse(&mut world, &add, &[&key], name);
+            world.svm = svm;
+        }
+    }
+    world.tamper::<Market>(&address::market(SOL), |m| m.core.oracle.publish_time = GENESIS - 60);
+    accept(&mut world, &add, &[&key]);
+}
+
+/// What an account's shares are worth now.
+fn worth(world: &World, shares: &Pubkey) -> u64 {
+    let (pool, held) = (world.pool(), world.token_balance(shares));
+    shares::value(held, pool.idle, pool.junior.shares).expect("value")
+}
+
+#[test]
+fn attack_inflating_the_share_price_before_the_second_provider() {
+    // By tokens sent to the vault: they belong to nobody and move no price.
+    let mut world = World::empty();
+    let (thief, victim) = (Provider::new(&mut world, 1), Provider::new(&mut world, 1_000_000));
+    thief.mint(&mut world, 1);
+    world.write_tokens(world.listings.vaults[0].token_account, |tokens| tokens.amount += 1_000_000_000);
+    world.donated.insert(0, 1_000_000_000);
+    let added = victim.mint(&mut world, 1_000_000);
+    assert_eq!((added.nav, added.shares), (1, 1_000_000));
+
+    // By income of the pool, which the thief pays as a trader: the loss is the thief's, a thousand to one.
+    for (spent, deposit) in [(1_000_000, 1_000_000), (1_000_000_000, 1_000_000), (10_000, 3), (999, 1_999)] {
+        let mut world = World::empty();
+        let (thief, victim) = (Provider::new(&mut world, 1), Provider::new(&mut world, deposit));
+        thief.mint(&mut world, 1);
+        earn(&mut world, spent);
+        let add = victim.add(&world, deposit, 0);
+        match world.send(&[add], &[&victim.trader.key]) {
+            Err(failure) => {
+                assert!(failure.is("TooSmallForOneShare"), "refused rather than robbed: {failure:?}")
+            }
+            Ok(_) => {
+                let lost = deposit - worth(&world, &victim.shares);
+                let thief_lost = 1 + spent - worth(&world, &thief.shares);
+                assert!(lost <= spent / 1_000 + 1, "the victim lost {lost} of {deposit}");
+                assert!(
+                    thief_lost > spent / 2 && thief_lost > lost,
+                    "the thief lost {thief_lost} of {spent}"
+                );
+            }
+        }
+    }
+}

@@ -1,3 +1,0 @@
-//! The program as compiled, one file per capability.
-
-mod smoke;
