@@ -182,7 +182,7 @@ fn refresh_vault(bench: &mut Bench) -> Result<u64, Failure> {
     let mint = bench.world.listings.vaults[usize::from(vault)].mint;
     let price = asset.price / 1_000 * 1_003;
     bench.world.print(asset, price, u64::try_from(price / 10_000).expect("positive"));
-    send(bench, ix::refresh_vault(&mint, World::oracles(asset)), &[])
+    send(bench, ix::refresh_vault((vault, &mint), World::oracles(asset)), &[])
 }
 
 // ---- accounts and tokens ----
@@ -202,7 +202,7 @@ fn close_margin_account(bench: &mut Bench) -> Result<u64, Failure> {
 
 fn set_delegate(bench: &mut Bench) -> Result<u64, Failure> {
     let delegate = fixtures::address("delegate");
-    let set = ix::set_delegate(bench.trader.key.pubkey(), bench.trader.margin, delegate);
+    let set = bench.world.delegate_instruction(&bench.trader, delegate);
     send_as_trader(bench, set)
 }
 

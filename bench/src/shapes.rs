@@ -122,7 +122,7 @@ impl Bench {
         for vault in 1..=self.shape.collaterals {
             let mint = self.world.listings.vaults[usize::from(vault)].mint;
             let oracles = World::oracles(vault_asset(vault));
-            self.world.send(&[ix::refresh_vault(&mint, oracles)], &[]).expect("refresh_vault");
+            self.world.send(&[ix::refresh_vault((vault, &mint), oracles)], &[]).expect("refresh_vault");
         }
         self.world.advance(1);
     }

@@ -179,7 +179,10 @@ impl Health {
     /// withdrawal; [`EngineError::Overflow`].
     pub fn of_position(market: &Market, position: &Position, health: HealthType, now: i64) -> Result<Self> {
         let action = if health == HealthType::Withdraw { Action::Withdraw } else { Action::Close };
-        market.oracle.require(&market.params.oracle, (action, Age::Margin), now)?;
+        if !position.is_claim() {
+            // A claim is owed whatever the price is.
+            market.oracle.require(&market.params.oracle, (action, Age::Margin), now)?;
+        }
         Self::of_position_at_stored_price(market, position, health)
     }
 
@@ -214,13 +217,55 @@ impl Health {
     }
 }
 
-/// What a positive balance of the quote token counts for, ppm: `min(1, price)` at its strict low price.
+/// What a positive balance of the quote token counts for in initial margin.
 ///
-/// # Errors
-/// [`EngineError::Overflow`] never for a price in range.
-pub fn quote_weight_ppm(oracle: &OracleState) -> Result<u32> {
-    let weight = oracle.strict().low.mul_floor(PPM)?.min(PPM);
-    u32::try_from(weight).map_err(|_| EngineError::Overflow)
+/// `min(1, price)` while its oracle is alive and undisputed, and at most the configured floor otherwise.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
+pub struct QuoteWeight {
+    /// Last moment at which `fresh_ppm` counts, unix seconds.
+    pub until: i64,
+    /// Weight while the oracle is alive, ppm.
+    pub fresh_ppm: u32,
+    /// Most that counts when it is not, ppm.
+    pub floor_ppm: u32,
+}
+
+impl QuoteWeight {
+    /// A quote token without an oracle counts in full.
+    pub const WHOLE: Self = Self { until: i64::MAX, fresh_ppm: 1_000_000, floor_ppm: 1_000_000 };
+
+    /// The weight before the oracle was first refreshed: the floor.
+    #[must_use]
+    pub const fn unrefreshed(params: &CollateralParams) -> Self {
+        let floor_ppm = 1_000_000_u32.saturating_sub(params.haircut_init_ppm);
+        Self { until: i64::MIN, fresh_ppm: floor_ppm, floor_ppm }
+    }
+
+    /// The weight that a refreshed oracle gives.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`] never for a price in range.
+    pub fn of(quote: &Collateral) -> Result<Self> {
+        let (oracle, params) = (&quote.oracle, &quote.params);
+        let fresh = oracle.strict().low.mul_floor(PPM)?.min(PPM);
+        let until = match oracle.divergent {
+            0 => oracle.publish_time.saturating_add(i64::from(params.oracle.max_margin_age)),
+            _ => i64::MIN,
+        };
+        Ok(Self {
+            until,
+            fresh_ppm: u32::try_from(fresh).map_err(|_| EngineError::Overflow)?,
+            ..Self::unrefreshed(params)
+        })
+    }
+
+    /// The weight at `now`, ppm.
+    #[must_use]
+    pub fn at(&self, now: i64) -> u32 {
+        if now <= self.until { self.fresh_ppm } else { self.fresh_ppm.min(self.floor_ppm) }
+    }
 }
 
 /// One volatile collateral of an account. Empty if `amount` is zero.

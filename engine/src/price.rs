@@ -247,6 +247,16 @@ impl OracleState {
         }
     }
 
+    /// The state without the memory of sources that nobody can choose an old account of, to [`select`] by.
+    #[must_use]
+    pub fn trusting(self, [primary, secondary]: [bool; 2]) -> Self {
+        Self {
+            primary_time: if primary { 0 } else { self.primary_time },
+            secondary_time: if secondary { 0 } else { self.secondary_time },
+            ..self
+        }
+    }
+
     /// Stores what [`select`] chose and moves the average towards it.
     ///
     /// A print with the stored publish time changes neither price nor average; a divergence leaves the price as
@@ -380,11 +390,16 @@ pub fn upper_bound(state: &OracleState) -> Result<Price> {
     Price::from_bits(state.price.to_bits().saturating_add(state.conf).min(Price::MAX.to_bits()))
 }
 
-/// Half the spread that a fill pays, ppm: `max(base, k_conf · conf / price)`.
+/// Largest half spread, ppm: below 100 % less the largest impact, so that a seller is always paid.
+pub const MAX_HALF_SPREAD_PPM: u32 = 890_000;
+
+/// Half the spread that a fill pays, ppm: `max(base, k_conf · conf / price)`, at most
+/// [`MAX_HALF_SPREAD_PPM`].
 ///
 /// # Errors
-/// [`EngineError::Overflow`] if it exceeds 2^32 ppm.
+/// [`EngineError::Overflow`] never for a stored state.
 pub fn half_spread_ppm(state: &OracleState, base_ppm: u32, conf_multiple_ppm: u32) -> Result<u32> {
     let from_conf = ppm_ceil(state.conf_ppm()?, conf_multiple_ppm)?;
-    u32::try_from(from_conf.max(u64::from(base_ppm))).map_err(|_| EngineError::Overflow)
+    let half_spread = from_conf.max(u64::from(base_ppm)).min(u64::from(MAX_HALF_SPREAD_PPM));
+    u32::try_from(half_spread).map_err(|_| EngineError::Overflow)
 }

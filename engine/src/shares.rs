@@ -4,6 +4,7 @@
 //! for who acts. Virtual shares and assets stop the first depositor from inflating the price (I12): to move
 //! the price of a share by a factor an attacker must give away a thousand times what a victim could lose.
 
+use crate::market::Market;
 use crate::units::Quote;
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
@@ -31,15 +32,22 @@ pub fn value(shares: u64, nav: u64, supply: u64) -> Result<u64> {
     wide::mul_div(shares, with_virtual(nav)?, with_virtual(supply)?, Round::Down)
 }
 
-/// `idle + Σ equity`.
+/// What a market counts for when shares are issued: its equity at the price that is worse for a depositor, and
+/// the pool's fees that were not swept yet, for they are earned already.
+///
+/// # Errors
+/// [`EngineError::Overflow`].
+pub fn value_for_issue(market: &Market) -> Result<u64> {
+    let [_, highest] = market.book.equity_range(market.oracle.strict())?;
+    highest.checked_add(market.book.fees.pool).ok_or(EngineError::Overflow)
+}
+
+/// Net asset value with one market more: start with the idle cash.
 ///
 /// # Errors
 /// [`EngineError::Overflow`] from 2^63 on.
-pub fn nav(idle: u64, equities: impl IntoIterator<Item = Result<u64>>) -> Result<u64> {
-    let mut sum = idle;
-    for equity in equities {
-        sum = sum.checked_add(equity?).ok_or(EngineError::Overflow)?;
-    }
+pub fn nav(sum: u64, market: u64) -> Result<u64> {
+    let sum = sum.checked_add(market).ok_or(EngineError::Overflow)?;
     Quote::from_units(sum).map(Quote::units_or_zero)
 }
 

@@ -83,6 +83,13 @@ impl World {
         self.send(&[withdraw], &[&trader.key])
     }
 
+    /// The instruction that sets a delegate.
+    #[must_use]
+    pub fn delegate_instruction(&self, trader: &Trader, delegate: Pubkey) -> Instruction {
+        let account = self.margin(&trader.margin);
+        ix::set_delegate(Margin { address: trader.margin, account: &account }, delegate)
+    }
+
     /// The instruction that increases a position at any price.
     ///
     /// # Panics

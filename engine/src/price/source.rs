@@ -24,36 +24,38 @@ pub enum Selection {
 /// Decides which source counts. `None` stands for a source that is unreadable or not configured.
 ///
 /// A source that `state` has seen within `max_margin_age` must be passed alive: whoever refreshes can neither
-/// choose the fallback nor leave out the source that would dispute the price, by passing an old account.
+/// choose the fallback nor leave out the source that would dispute the price, by passing an old account. For a
+/// source whose address is pinned there is no choice: the caller clears its times with
+/// [`OracleState::trusting`].
 ///
 /// # Errors
-/// [`EngineError::PublishTimeInFuture`], [`EngineError::NoValidSource`] if none is young enough for margin,
+/// [`EngineError::NoValidSource`] if none is young enough for margin, [`EngineError::PublishTimeInFuture`] if none
+/// is but one is too far ahead of the clock,
 /// [`EngineError::PrimaryStillValid`] and [`EngineError::SecondaryStillValid`] as above,
-/// [`EngineError::PublishTimeWentBack`] if the secondary's print is older than the last one seen, or the two
-/// disagree but the primary's is older than the stored price.
+/// [`EngineError::PublishTimeWentBack`] if a print is older than the last one seen of its source.
 pub fn select(
     state: &OracleState,
     params: &OracleParams,
     [primary, secondary]: [Option<Reading>; 2],
     now: i64,
 ) -> Result<Selection> {
-    for reading in [primary, secondary].into_iter().flatten() {
-        let lead_seconds = reading.publish_time.saturating_sub(now);
-        if lead_seconds > MAX_LEAD_SECONDS {
-            return Err(EngineError::PublishTimeInFuture { lead_seconds });
+    let lead = |r: &Reading| r.publish_time.saturating_sub(now);
+    let limit = i64::from(params.max_margin_age);
+    let valid = |reading: Option<Reading>| {
+        reading.filter(|r| age(now, r.publish_time) <= limit && lead(r) <= MAX_LEAD_SECONDS)
+    };
+    // An old print must not raise, hide or end a dispute: its passer may have chosen it.
+    for (reading, seen) in [(valid(primary), state.primary_time), (valid(secondary), state.secondary_time)] {
+        if let Some(Reading { publish_time: offered, .. }) = reading.filter(|r| r.publish_time < seen) {
+            return Err(EngineError::PublishTimeWentBack { offered, stored: seen });
         }
     }
-    let limit = i64::from(params.max_margin_age);
-    let valid = |reading: Option<Reading>| reading.filter(|r| age(now, r.publish_time) <= limit);
     match (valid(primary), valid(secondary)) {
         (Some(a), Some(b)) => {
-            // An old print must neither dispute a newer price nor hide a dispute: its passer may have chosen it.
-            not_before(b.publish_time, state.secondary_time)?;
             let (low, high) = (a.price.min(b.price).to_bits(), a.price.max(b.price).to_bits());
             if high.saturating_sub(low) <= ppm_floor(low, params.max_divergence_ppm)? {
                 return Ok(Selection::Agreed(a, b.publish_time));
             }
-            not_before(a.publish_time, state.publish_time)?;
             Ok(Selection::Divergent([a.publish_time, b.publish_time]))
         }
         (Some(a), None) => match age(now, state.secondary_time) {
@@ -65,13 +67,13 @@ pub fn select(
             _ => Ok(Selection::Secondary(b)),
         },
         (None, None) => {
+            let ahead = [primary, secondary].into_iter().flatten().map(|r| lead(&r)).max();
+            if let Some(lead_seconds) = ahead.filter(|&l| l > MAX_LEAD_SECONDS) {
+                return Err(EngineError::PublishTimeInFuture { lead_seconds });
+            }
             let ages = [primary, secondary].into_iter().flatten().map(|r| age(now, r.publish_time));
             let age_seconds = ages.min().unwrap_or(i64::MAX);
             Err(EngineError::NoValidSource { age_seconds, limit_seconds: limit })
         }
     }
-}
-
-fn not_before(offered: i64, stored: i64) -> Result<()> {
-    if offered < stored { Err(EngineError::PublishTimeWentBack { offered, stored }) } else { Ok(()) }
 }

@@ -14,7 +14,7 @@ pub enum BulwarkError {
     #[msg("an amount does not fit: use a smaller one")]
     Overflow,
     /// See the message.
-    #[msg("amount is zero: pass at least one unit")]
+    #[msg("amount is zero: pass at least one unit; a claim is paid by settle_position, not closed")]
     ZeroAmount,
     /// See the message.
     #[msg("price out of range: a lot or token unit must be worth between 2^-12 and 2^14 quote units")]
@@ -50,7 +50,7 @@ pub enum BulwarkError {
     #[msg("more lots than the position has: use u64::MAX to close all")]
     CloseExceedsPosition,
     /// See the message.
-    #[msg("the position is on the other side: close it first")]
+    #[msg("the slot holds a position or claim of the other side: close it, or settle_position once cash has arrived")]
     OppositeSide,
     /// See the message.
     #[msg("no position in this market")]
@@ -142,6 +142,9 @@ pub enum BulwarkError {
     #[msg("all 8 collateral slots are in use: withdraw one first")]
     NoFreeCollateralSlot,
     /// See the message.
+    #[msg("only owner and delegate may deposit a collateral that the account does not hold yet")]
+    NewCollateralByStranger,
+    /// See the message.
     #[msg("the margin account still holds something: close positions and withdraw everything first")]
     AccountNotEmpty,
     /// See the message.
@@ -149,7 +152,7 @@ pub enum BulwarkError {
     WrongIncarnation,
     /// See the message.
     #[msg(
-        "an account is missing: pass every other market, then every vault of the margin account in slot order"
+        "an account is missing: see the instruction for what must follow, markets before vaults, in slot order"
     )]
     AccountMissing,
     /// See the message.
@@ -160,7 +163,7 @@ pub enum BulwarkError {
     DuplicateAccount,
     /// See the message.
     #[msg(
-        "the mint has an extension that can change amounts or authority, or a freeze authority that is not accepted"
+        "the mint has an extension that can change amounts or authority"
     )]
     UnsupportedMint,
     /// See the message.
@@ -169,13 +172,13 @@ pub enum BulwarkError {
     )]
     BadTokenAccount,
     /// See the message.
-    #[msg("the vault received another amount than the transfer named")]
+    #[msg("the vault's balance changed by another amount than the transfer named")]
     TransferMismatch,
     /// See the message.
     #[msg("the shares received would be fewer than the minimum asked for")]
     BelowMinimumShares,
     /// See the message.
-    #[msg("the market is at its target, or the pool has no idle cash: nothing to move")]
+    #[msg("nothing to move: the market is at its target, has lost what it was lent, or the pool has no idle cash")]
     NothingToAllocate,
     /// See the message.
     #[msg("limit of markets or vaults reached")]
@@ -185,7 +188,6 @@ pub enum BulwarkError {
 impl From<EngineError> for BulwarkError {
     fn from(error: EngineError) -> Self {
         use bulwark_engine::price::Validity;
-        msg!("{}", error);
         match error {
             EngineError::Overflow => Self::Overflow,
             EngineError::ZeroAmount => Self::ZeroAmount,
@@ -243,6 +245,9 @@ pub(crate) trait OrProgramError<T> {
 
 impl<T> OrProgramError<T> for bulwark_engine::Result<T> {
     fn or_error(self) -> Result<T> {
-        self.map_err(|error| BulwarkError::from(error).into())
+        self.map_err(|error| {
+            msg!("{}", error);
+            BulwarkError::from(error).into()
+        })
     }
 }

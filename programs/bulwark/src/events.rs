@@ -1,7 +1,9 @@
 //! What happened, with every amount that a replay of the ledger needs.
 //!
 //! Events of a market, a vault and the pool carry that account's sequence number: an indexer that applies
-//! them from zero reproduces every balance, and sees a gap.
+//! them from zero reproduces every balance. They are written to the transaction's log, which the runtime cuts at
+//! 10 kB: another program in the same transaction can fill it first. The sequence number then shows a gap, and
+//! the accounts themselves are the way to catch up.
 
 use anchor_lang::prelude::*;
 
@@ -211,6 +213,8 @@ pub struct LiquidityAdded {
     pub provider: Pubkey,
     /// Number of this event among the pool's.
     pub sequence: u64,
+    /// Number of this event among the quote vault's.
+    pub vault_sequence: u64,
     /// Quote units added.
     pub amount: u64,
     /// Shares minted.
@@ -231,6 +235,8 @@ pub struct LiquidityAllocated {
     pub pool_sequence: u64,
     /// Quote units moved to the market.
     pub amount: i64,
+    /// Pool principal lent to the market afterwards.
+    pub committed: u64,
 }
 
 /// A market's fees were distributed.

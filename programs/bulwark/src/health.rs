@@ -2,14 +2,14 @@
 //!
 //! Health needs the markets and vaults of everything the account holds. They follow an instruction's own
 //! accounts in slot order, markets first, without those that the instruction names itself. Identity is
-//! owner, discriminator and index: only `create_market` and `create_vault` write such accounts, one for
-//! each index, so no address needs to be derived again.
+//! owner, discriminator and index: only the listing instructions write such accounts, at a derived address and one
+//! for each index, so no address needs to be derived again.
 
 use std::cell::Ref;
 
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::*;
-use bulwark_engine::EngineError;
+use bulwark_engine::{EngineError, market as engine};
 use bulwark_engine::margin::{Collateral, Health, HealthType, Legs, Listings};
 use bulwark_engine::price::{Action, Age};
 use bytemuck::Pod;
@@ -37,6 +37,7 @@ struct Refused(Error);
 
 impl From<EngineError> for Refused {
     fn from(error: EngineError) -> Self {
+        msg!("{}", error);
         Self(BulwarkError::from(error).into())
     }
 }
@@ -53,7 +54,7 @@ impl Listings for Remaining<'_, '_> {
     fn market(
         &mut self,
         index: u16,
-        read: impl FnOnce(&bulwark_engine::market::Market) -> bulwark_engine::Result<Health>,
+        read: impl FnOnce(&engine::Market) -> bulwark_engine::Result<Health>,
     ) -> core::result::Result<Health, Refused> {
         let market = view::<Market>(self.0.next())?;
         if market.index != index {
@@ -75,16 +76,21 @@ impl Listings for Remaining<'_, '_> {
     }
 }
 
-/// Lowest and highest equity of market `index` over live price and average, for pool shares.
+/// What market `index`, the next of the accounts, counts for by `value`, at a Fresh price.
 ///
 /// # Errors
-/// A missing or another account; a price that is not Fresh.
-pub(crate) fn market_equity(account: Option<&AccountInfo<'_>>, index: u16, now: i64) -> Result<[u64; 2]> {
+/// A missing or another account; a price that is not Fresh at this age.
+pub(crate) fn of_market(
+    account: Option<&AccountInfo<'_>>,
+    index: u16,
+    (age, now): (Age, i64),
+    value: impl FnOnce(&engine::Market) -> bulwark_engine::Result<u64>,
+) -> Result<u64> {
     let market = view::<Market>(account)?;
     require!(market.index == index, BulwarkError::WrongAccount);
-    let (core, action) = (&market.core, (Action::PoolShares, Age::Margin));
-    core.oracle.require(&core.params.oracle, action, now).or_error()?;
-    core.book.equity_range(core.oracle.strict()).or_error()
+    let core = &market.core;
+    core.oracle.require(&core.params.oracle, (Action::PoolShares, age), now).or_error()?;
+    value(core).or_error()
 }
 
 /// Reads a zero-copy account of this program in place.

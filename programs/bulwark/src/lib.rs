@@ -69,8 +69,8 @@ pub mod bulwark {
     }
 
     /// Sets who may trade besides the owner; the default key is nobody.
-    pub fn set_delegate(ctx: Context<SetDelegate>, delegate: Pubkey) -> Result<()> {
-        set_delegate::handler(ctx, delegate)
+    pub fn set_delegate(ctx: Context<SetDelegate>, incarnation: u64, delegate: Pubkey) -> Result<()> {
+        set_delegate::handler(ctx, incarnation, delegate)
     }
 
     /// Moves `amount` token units from the signer's token account to a margin account.

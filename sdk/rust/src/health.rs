@@ -56,7 +56,7 @@ impl Snapshot<'_> {
     /// [`HealthError`] if the snapshot lacks a leg or a price is not usable.
     pub fn health(&self, account: &MarginAccount, kind: HealthType) -> Result<Health, HealthError> {
         let legs = account.legs().health(&mut self.clone(), (kind, self.now))?;
-        Ok(legs.plus(Health::of_quote(account.quote, self.exchange.quote_weight_ppm, kind)?)?)
+        Ok(legs.plus(Health::of_quote(account.quote, self.exchange.quote_weight.at(self.now), kind)?)?)
     }
 
     /// PnL of a position at the live price, pending unwind applied, quote units rounded down.
@@ -72,7 +72,7 @@ impl Snapshot<'_> {
     /// What an increase would do.
     ///
     /// # Errors
-    /// Whatever the program would refuse, margin excepted.
+    /// What the engine refuses; margin, pause and market status are the program's to check.
     pub fn preview_open(
         &self,
         account: &MarginAccount,
@@ -88,7 +88,7 @@ impl Snapshot<'_> {
     /// What a decrease would do.
     ///
     /// # Errors
-    /// Whatever the program would refuse, margin excepted.
+    /// What the engine refuses; margin, pause and market status are the program's to check.
     pub fn preview_close(
         &self,
         account: &MarginAccount,

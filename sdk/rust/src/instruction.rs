@@ -148,16 +148,23 @@ pub fn refresh_market(index: u16, oracles: OracleAccounts) -> Instruction {
     instruction(&accounts, &data::RefreshMarket {})
 }
 
-/// Takes the oracles' prices into a vault. No signer.
+/// Takes the oracles' prices into a vault, given by index and mint. No signer.
 #[must_use]
-pub fn refresh_vault(mint: &Pubkey, oracles: OracleAccounts) -> Instruction {
+pub fn refresh_vault(vault: (u16, &Pubkey), oracles: OracleAccounts) -> Instruction {
+    let (index, mint) = vault;
+    let quote = index == Vault::QUOTE;
     let accounts = accounts::RefreshVault {
         exchange: address::exchange(),
         vault: address::vault(mint),
         primary: oracles.primary,
         secondary: oracles.secondary,
     };
-    instruction(&accounts, &data::RefreshVault {})
+    let mut refresh = instruction(&accounts, &data::RefreshVault {});
+    // Only the quote vault's refresh writes the exchange; the others leave it to be read side by side.
+    for meta in refresh.accounts.iter_mut().filter(|m| m.pubkey == accounts.exchange) {
+        meta.is_writable = quote;
+    }
+    refresh
 }
 
 /// Opens a margin account. Signed by owner and payer.
@@ -181,8 +188,10 @@ pub fn close_margin_account(owner: Pubkey, margin_account: Pubkey) -> Instructio
 
 /// Sets the delegate; the default key is nobody. Signed by the owner.
 #[must_use]
-pub fn set_delegate(owner: Pubkey, margin_account: Pubkey, delegate: Pubkey) -> Instruction {
-    instruction(&accounts::SetDelegate { owner, margin_account }, &data::SetDelegate { delegate })
+pub fn set_delegate(margin: Margin<'_>, delegate: Pubkey) -> Instruction {
+    let (owner, incarnation) = (margin.account.owner, margin.account.incarnation);
+    let accounts = accounts::SetDelegate { owner, margin_account: margin.address };
+    instruction(&accounts, &data::SetDelegate { incarnation, delegate })
 }
 
 /// Deposits `amount` token units from `source` to a margin account. Signed by the owner of `source`.

@@ -3,11 +3,12 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
 use anchor_spl::token_interface::{self, Mint, MintTo, TokenAccount, TokenInterface};
+use bulwark_engine::price::Age;
 use bulwark_engine::{limits, shares};
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::LiquidityAdded;
-use crate::health::market_equity;
+use crate::health;
 use crate::state::{self, Exchange, Pause, Pool, Vault};
 use crate::tokens::{Transfer, require_plain};
 
@@ -91,19 +92,21 @@ pub(crate) fn handler<'info>(
         let mut nav = pool.idle;
         let mut markets = ctx.remaining_accounts.iter();
         for index in 0..exchange.market_count {
-            // The worse price for a depositor is the one at which the pool is worth more.
-            let [_, equity] = market_equity(markets.next(), index, now)?;
-            nav = limits::grow(nav, equity, u64::MAX).or_error()?;
+            // As young as for a trade: a provider must not deposit at a price that he knows to be old.
+            let value = health::of_market(markets.next(), index, (Age::Trade, now), shares::value_for_issue)?;
+            nav = shares::nav(nav, value).or_error()?;
         }
         let shares = shares::issue(received, nav, pool.junior.shares).or_error()?;
         require!(shares >= min_shares, BulwarkError::BelowMinimumShares);
 
-        vault.recorded = limits::grow(vault.recorded, received, vault.core.params.max_deposits).or_error()?;
+        let _ = limits::grow(nav, received, vault.core.params.max_deposits).or_error()?;
+        vault.recorded = limits::grow(vault.recorded, received, u64::MAX).or_error()?;
         pool.idle = limits::grow(pool.idle, received, u64::MAX).or_error()?;
         pool.junior.shares = limits::grow(pool.junior.shares, shares, u64::MAX).or_error()?;
         emit!(LiquidityAdded {
             provider: ctx.accounts.provider.key(),
             sequence: state::next(&mut pool.sequence)?,
+            vault_sequence: state::next(&mut vault.sequence)?,
             amount: received,
             shares,
             nav,

@@ -3,12 +3,12 @@
 
 use anchor_lang::prelude::*;
 use bulwark_engine::price::{Action, Age};
-use bulwark_engine::units::{Quote, ppm_floor};
-use bulwark_engine::{allocation, limits};
+use bulwark_engine::units::Quote;
+use bulwark_engine::{allocation, market as engine, shares};
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::LiquidityAllocated;
-use crate::health::market_equity;
+use crate::health;
 use crate::state::{self, Exchange, Market, MarketStatus, Pause, Pool};
 
 /// Accounts of `allocate_liquidity`. Remaining: every other market in index order.
@@ -34,14 +34,15 @@ pub(crate) fn handler<'info>(ctx: Context<'info, AllocateLiquidity<'info>>) -> R
     let params = market.core.params;
     market.core.oracle.require(&params.oracle, (Action::PoolShares, Age::Margin), now).or_error()?;
     let [own, _] = market.core.book.equity_range(market.core.oracle.strict()).or_error()?;
-    let mut nav = limits::grow(pool.idle, own, u64::MAX).or_error()?;
+    let mut nav = shares::nav(pool.idle, own).or_error()?;
     let mut others = ctx.remaining_accounts.iter();
     for index in (0..exchange.market_count).filter(|&i| i != market.index) {
-        let [equity, _] = market_equity(others.next(), index, now)?;
-        nav = limits::grow(nav, equity, u64::MAX).or_error()?;
+        let lowest = |m: &engine::Market| m.book.equity_range(m.oracle.strict()).map(|[lowest, _]| lowest);
+        let equity = health::of_market(others.next(), index, (Age::Margin, now), lowest)?;
+        nav = shares::nav(nav, equity).or_error()?;
     }
     let active = market.status == MarketStatus::Active.to_byte();
-    let target = if active { ppm_floor(nav, params.target_weight_ppm).or_error()? } else { 0 };
+    let target = allocation::target(&market.core, nav, active).or_error()?;
     let Quote(amount) = allocation::allocate(&mut market.core, &mut pool.idle, target).or_error()?;
     require!(amount != 0, BulwarkError::NothingToAllocate);
 
@@ -50,6 +51,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, AllocateLiquidity<'info>>) -> R
         sequence: state::next(&mut market.sequence)?,
         pool_sequence: state::next(&mut pool.sequence)?,
         amount,
+        committed: market.core.book.committed,
     });
     Ok(())
 }

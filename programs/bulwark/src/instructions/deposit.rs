@@ -1,4 +1,5 @@
-//! Move tokens into a margin account. Anyone may deposit for anyone; never paused.
+//! Move tokens into a margin account. Anyone may deposit for anyone, but only owner and delegate a collateral
+//! that the account does not hold yet; never paused.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{TokenAccount, TokenInterface};
@@ -54,10 +55,15 @@ pub(crate) fn handler(ctx: Context<Deposit>, amount: u64) -> Result<()> {
 
     let mut vault = ctx.accounts.vault.load_mut()?;
     let mut account = ctx.accounts.margin_account.load_mut()?;
-    vault.recorded = limits::grow(vault.recorded, received, vault.core.params.max_deposits).or_error()?;
+    // Margin can always be topped up in quote; the quote vault's cap is on pool liquidity.
+    let cap = if vault.is_quote() { u64::MAX } else { vault.core.params.max_deposits };
+    vault.recorded = limits::grow(vault.recorded, received, cap).or_error()?;
     if vault.is_quote() {
         account.credit(Quote::from_units(received).or_error()?).or_error()?;
     } else {
+        // A stranger's dust must not take a slot that the owner needs.
+        let may_add = account.may_trade(ctx.accounts.depositor.key) || account.holds(vault.index);
+        require!(may_add, BulwarkError::NewCollateralByStranger);
         let slot = account.collateral_or_free(vault.index).ok_or(BulwarkError::NoFreeCollateralSlot)?;
         slot.amount = limits::grow(slot.amount, received, u64::MAX).or_error()?;
     }

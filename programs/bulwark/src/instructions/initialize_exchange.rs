@@ -3,9 +3,9 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use bulwark_engine::margin::CollateralParams;
+use bulwark_engine::margin::{CollateralParams, QuoteWeight};
 use bulwark_engine::price::{OracleState, Reading};
-use bulwark_engine::units::{PPM, Price};
+use bulwark_engine::units::Price;
 
 use super::listing;
 use crate::errors::{BulwarkError, OrProgramError as _};
@@ -85,9 +85,11 @@ impl InitializeExchange<'_> {
         exchange.quote_mint = self.mint.key();
         exchange.quote_vault = self.quote_vault.key();
         exchange.quote_decimals = self.mint.decimals;
-        exchange.quote_weight_ppm = u32::try_from(PPM).map_err(|_| BulwarkError::Overflow)?;
         exchange.next_incarnation = 1;
         listing::next_index(&mut exchange.vault_count)?;
+        let judged = args.quote_sources.iter().any(OracleSource::is_some);
+        exchange.quote_weight =
+            if judged { QuoteWeight::unrefreshed(&args.quote_params) } else { QuoteWeight::WHOLE };
         exchange.bump = bump;
         exchange.version = VERSION;
         Ok(())

@@ -22,12 +22,17 @@ pub(super) fn first_price(
     require!(sources.first().is_some_and(OracleSource::is_some), BulwarkError::OracleAccountMissing);
     let readings = read_sources(sources, accounts, decimals)?;
     let now = Clock::get()?.unix_timestamp;
-    match price::select(&OracleState::zeroed(), params, readings, now).or_error()? {
-        Selection::Primary(reading) | Selection::Secondary(reading) | Selection::Agreed(reading, _) => {
-            Ok(OracleState::first(&reading))
-        }
-        Selection::Divergent(_) => err!(BulwarkError::PriceDivergent),
-    }
+    let selection = price::select(&OracleState::zeroed(), params, readings, now).or_error()?;
+    let two = sources.iter().all(OracleSource::is_some);
+    let reading = match selection {
+        Selection::Agreed(reading, _) => reading,
+        Selection::Primary(reading) if !two => reading,
+        Selection::Divergent(_) => return err!(BulwarkError::PriceDivergent),
+        Selection::Primary(_) | Selection::Secondary(_) => return err!(BulwarkError::NoValidSource),
+    };
+    let mut oracle = OracleState::first(&reading);
+    oracle.accept(selection, params).or_error()?;
+    Ok(oracle)
 }
 
 /// Takes the next index.

@@ -53,7 +53,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Trade<'info>>, args: &OpenPosit
     let others = Legs { skip_market: Some(market.index), ..account.legs() };
     let others = health::of_legs(&others, ctx.remaining_accounts, (health, now))?;
     let leg = Health::of_position_at_stored_price(&market.core, &position, health).or_error()?;
-    let quote = Health::of_quote(account.quote, exchange.quote_weight_ppm, health).or_error()?;
+    let quote = Health::of_quote(account.quote, exchange.quote_weight.at(now), health).or_error()?;
     others.plus(leg).and_then(|h| h.plus(quote)).and_then(Health::require).or_error()?;
 
     emit!(trade::event(ctx.accounts.margin_account.key(), &mut market, &position, &report)?);

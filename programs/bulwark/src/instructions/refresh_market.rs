@@ -29,7 +29,8 @@ pub(crate) fn handler(ctx: Context<RefreshMarket>) -> Result<()> {
 
     let readings = read_sources(&market.sources, accounts, decimals)?;
     let (oracle, params) = (market.core.oracle, market.core.params.oracle);
-    let selection = price::select(&oracle, &params, readings, now).or_error()?;
+    let pinned = market.sources.map(|s| s.pins_address());
+    let selection = price::select(&oracle.trusting(pinned), &params, readings, now).or_error()?;
     market.core.oracle.accept(selection, &params).or_error()?;
 
     let oracle = market.core.oracle;

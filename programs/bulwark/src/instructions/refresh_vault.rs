@@ -1,7 +1,8 @@
 //! Take the configured oracles' prices into a vault. For anyone to call.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::{margin, price};
+use bulwark_engine::margin::QuoteWeight;
+use bulwark_engine::price;
 
 use crate::errors::OrProgramError as _;
 use crate::events::VaultRefreshed;
@@ -10,8 +11,7 @@ use crate::state::{self, Exchange, Vault, read_sources};
 /// Accounts of `refresh_vault`.
 #[derive(Accounts)]
 pub struct RefreshVault<'info> {
-    /// The exchange: keeps what the quote token counts for.
-    #[account(mut)]
+    /// The exchange; writable for the quote vault only, as it keeps what the quote token counts for.
     pub exchange: AccountLoader<'info, Exchange>,
     /// The vault.
     #[account(mut)]
@@ -24,18 +24,18 @@ pub struct RefreshVault<'info> {
 
 pub(crate) fn handler(ctx: Context<RefreshVault>) -> Result<()> {
     let now = Clock::get()?.unix_timestamp;
-    let mut exchange = ctx.accounts.exchange.load_mut()?;
     let mut vault = ctx.accounts.vault.load_mut()?;
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
-    let decimals = (exchange.quote_decimals, vault.decimals);
+    let decimals = (ctx.accounts.exchange.load()?.quote_decimals, vault.decimals);
 
     let readings = read_sources(&vault.sources, accounts, decimals)?;
     let (oracle, params) = (vault.core.oracle, vault.core.params.oracle);
-    let selection = price::select(&oracle, &params, readings, now).or_error()?;
+    let pinned = vault.sources.map(|s| s.pins_address());
+    let selection = price::select(&oracle.trusting(pinned), &params, readings, now).or_error()?;
     vault.core.oracle.accept(selection, &params).or_error()?;
     let oracle = vault.core.oracle;
     if vault.is_quote() {
-        exchange.quote_weight_ppm = margin::quote_weight_ppm(&oracle).or_error()?;
+        ctx.accounts.exchange.load_mut()?.quote_weight = QuoteWeight::of(&vault.core).or_error()?;
     }
 
     emit!(VaultRefreshed {

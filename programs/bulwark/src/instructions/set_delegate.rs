@@ -16,9 +16,10 @@ pub struct SetDelegate<'info> {
     pub margin_account: AccountLoader<'info, MarginAccount>,
 }
 
-pub(crate) fn handler(ctx: Context<SetDelegate>, delegate: Pubkey) -> Result<()> {
+pub(crate) fn handler(ctx: Context<SetDelegate>, incarnation: u64, delegate: Pubkey) -> Result<()> {
     let mut account = ctx.accounts.margin_account.load_mut()?;
     require!(account.owner == ctx.accounts.owner.key(), BulwarkError::Unauthorized);
+    require!(account.incarnation == incarnation, BulwarkError::WrongIncarnation);
     account.delegate = delegate;
     emit!(DelegateSet { account: ctx.accounts.margin_account.key(), delegate });
     Ok(())

@@ -115,7 +115,7 @@ fn require_initial_margin<'info>(
         let leg = Health::of_collateral(&vault.core, slot.amount, health, now).or_error()?;
         sum = sum.plus(leg).or_error()?;
     }
-    let weight = ctx.accounts.exchange.load()?.quote_weight_ppm;
+    let weight = ctx.accounts.exchange.load()?.quote_weight.at(now);
     let quote = Health::of_quote(account.quote, weight, health).or_error()?;
     sum.plus(quote).and_then(Health::require).or_error()
 }

@@ -76,6 +76,11 @@ impl OracleSource {
     pub const NONE: Self =
         Self { owner: Pubkey::new_from_array([0; 32]), feed: [0; 32], kind: 0, _padding: [0; 7] };
 
+    /// Whether the configuration names the account's address: then nobody can choose which account to pass.
+    pub fn pins_address(&self) -> bool {
+        matches!(SourceKind::try_from(self.kind), Ok(SourceKind::PythPush | SourceKind::Switchboard))
+    }
+
     /// Whether a source is configured at all.
     pub const fn is_some(&self) -> bool {
         self.kind != 0
@@ -91,12 +96,12 @@ pub enum OracleError {
     WrongAccount,
     /// The account is a price of another feed than the configured one.
     WrongFeed,
-    /// Fewer parties vouch for the price than the source demands: a Pyth update without the full
-    /// guardian quorum, a Switchboard result with too few samples or one an authority may overwrite.
+    /// Nobody vouches for the price as the source demands: a Pyth update without the full guardian
+    /// quorum, a Switchboard feed that an authority may overwrite.
     NotFullyVerified,
     /// Too short, of another account type, or with fields no such account can have.
     Malformed,
-    /// The source itself says that it has no price now.
+    /// The source itself says that it has no price now: not trading, no result, or too few samples.
     NotTrading,
     /// The price is zero or below.
     NonPositivePrice,

@@ -1,6 +1,7 @@
 //! The exchange: who may decide what, and what is paused.
 
 use anchor_lang::prelude::*;
+use bulwark_engine::margin::QuoteWeight;
 
 /// The one account of the whole deployment. Seeds: `exchange`.
 #[account(zero_copy)]
@@ -21,8 +22,8 @@ pub struct Exchange {
     pub protocol_fees: u64,
     /// Incarnation id of the next margin account.
     pub next_incarnation: u64,
-    /// What a positive quote balance counts for in initial margin, ppm: `min(1, price of the quote token)`.
-    pub quote_weight_ppm: u32,
+    /// What a positive quote balance counts for in initial margin.
+    pub quote_weight: QuoteWeight,
     /// Markets created so far: indices are below it.
     pub market_count: u16,
     /// Vaults created so far, the quote vault with index 0 included.
@@ -36,7 +37,7 @@ pub struct Exchange {
     /// Layout version.
     pub version: u8,
     /// Explicit padding.
-    pub _padding: [u8; 4],
+    pub _padding: [u8; 8],
     /// Room for later fields.
     pub reserved: [u8; 128],
 }
@@ -69,4 +70,4 @@ impl Pause {
     }
 }
 
-const _: () = assert!(Exchange::SPACE == 8 + 320);
+const _: () = assert!(Exchange::SPACE == 8 + 336);

@@ -70,6 +70,12 @@ impl MarginAccount {
         self.positions.iter_mut().find(|p| p.is_open() && p.market == market)
     }
 
+    /// Whether the account holds some of a collateral.
+    #[must_use]
+    pub fn holds(&self, vault: u16) -> bool {
+        self.collaterals.iter().any(|c| c.amount != 0 && c.vault == vault)
+    }
+
     /// The slot of a collateral, or a free one prepared for it.
     #[must_use]
     pub fn collateral_or_free(&mut self, vault: u16) -> Option<&mut CollateralSlot> {

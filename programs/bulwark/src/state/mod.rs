@@ -57,9 +57,11 @@ pub(crate) fn read_sources(
         let data = account.try_borrow_data()?;
         let print = oracle::read(source, account.key, account.owner, &data).map_err(BulwarkError::from);
         let normal = |p| price::normalise(&p, quote_decimals, lot_decimals).map_err(BulwarkError::from);
+        let pinned = source.pins_address() && source.feed == account.key.to_bytes();
         match print.and_then(normal) {
             Ok(print) => *reading = Some(print),
-            Err(error) if is_silence(error) => failure = failure.or(Some(error)),
+            // Whatever is wrong with the account that was asked for, the caller could pass no other.
+            Err(error) if pinned || is_silence(error) => failure = failure.or(Some(error)),
             Err(error) => return Err(error.into()),
         }
     }
