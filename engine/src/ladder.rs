@@ -6,11 +6,16 @@
 //! from 128 additions. That makes solvency readable in one account, and deleveraging a constant-cost
 //! operation: [`Ladder::unwind`] scales whole buckets, members settle lazily when next touched.
 //!
+//! Two limits of that knowledge: entries more than four octaves from the price at creation share the end buckets,
+//! and a bucket remembers its worst entry until its last member has left or was filed again
+//! (`settle_position`). Either can only make fewer buckets count as winners, never more.
+//!
 //! Unwinding a fraction `h` treats that fraction of every winning trade as if it had never been opened:
 //! `b` and `q` both shrink, so by linearity PnL becomes `(1 − h)·PnL` at every price.
 //!
-//! Invariant I3: totals = Σ buckets; Σ members ≤ bucket (signed lots and cost, so in worth at every price); a position is in the bucket it
-//! names. Invariant I6: nobody loses more than a share of profit, all the same share; losers nothing.
+//! Invariant I3: totals = Σ buckets; Σ members ≤ bucket in signed lots and in cost, so in worth at every price
+//! above the carry; a position is in the bucket it names. Invariant I6: nobody loses more than a share of
+//! profit, all the same share; losers nothing.
 
 use bytemuck::{Pod, Zeroable};
 
@@ -261,8 +266,9 @@ impl Ladder {
         Ok(())
     }
 
-    /// `Π⁺(P)`: PnL of the buckets wholly in profit, quote units, rounded down: a lower bound of what
-    /// winners are owed, exact but for the bucket that straddles the price.
+    /// `Π⁺(P)`: PnL of the buckets wholly in profit, quote units, each rounded down. Exact but for the bucket
+    /// that straddles the price, which it leaves out, and the rounding dust of past unwinds, which it counts in:
+    /// at most a lot and a unit per member and unwind.
     ///
     /// # Errors
     /// [`EngineError::Overflow`].

@@ -1,8 +1,7 @@
 //! What may grow, and how far.
 //!
 //! Caps are checked on increases only: nothing here can stop anyone from reducing, closing or leaving. A
-//! cap of zero leaves no room: no open interest, no growth of skew, no trader profit, no share above the
-//! floor. Limits follow the market's own money, so a market that loses shrinks by itself.
+//! cap of zero forbids: every increase, or for the skew every one that makes it grow. Limits follow the market's own money, so a market that loses shrinks by itself.
 
 use crate::market::Market;
 use crate::units::{Lots, Quote, Side, ppm_floor};

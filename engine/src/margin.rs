@@ -296,7 +296,7 @@ pub struct Legs<'a> {
 
 /// Where the markets and collaterals of an account come from: a program finds them in the accounts that it
 /// was passed, a client in its cache.
-pub trait Listings {
+pub trait Directory {
     /// Why one could not be had.
     type Error: From<EngineError>;
 
@@ -326,19 +326,19 @@ impl Legs<'_> {
     ///
     /// # Errors
     /// Whatever a leg or its listing refuses.
-    pub fn health<L: Listings>(
+    pub fn health<L: Directory>(
         &self,
-        listings: &mut L,
+        directory: &mut L,
         (kind, now): (HealthType, i64),
     ) -> core::result::Result<Health, L::Error> {
         let mut sum = Health::default();
         for position in self.positions.iter().filter(|p| p.is_open() && Some(p.market) != self.skip_market) {
             let read = |market: &Market| Health::of_position(market, position, kind, now);
-            sum = sum.plus(listings.market(position.market, read)?)?;
+            sum = sum.plus(directory.market(position.market, read)?)?;
         }
         for slot in self.collaterals.iter().filter(|c| c.amount != 0 && Some(c.vault) != self.skip_vault) {
             let read = |collateral: &Collateral| Health::of_collateral(collateral, slot.amount, kind, now);
-            sum = sum.plus(listings.collateral(slot.vault, read)?)?;
+            sum = sum.plus(directory.collateral(slot.vault, read)?)?;
         }
         Ok(sum)
     }

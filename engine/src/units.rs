@@ -5,7 +5,7 @@
 //! in its name which way. Nothing wraps: an amount that does not fit is [`EngineError::Overflow`].
 
 use bytemuck::{Pod, Zeroable};
-use fixed::types::{I80F48, U32F32};
+use fixed::types::I80F48;
 
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
@@ -154,7 +154,7 @@ impl Side {
     }
 }
 
-/// Price in quote units per lot, unsigned Q32.32, between [`Price::MIN`] and [`Price::MAX`].
+/// Price in quote units per lot, unsigned Q32.32 (the bits of a `U32F32`), between [`Price::MIN`] and [`Price::MAX`].
 ///
 /// The lower end keeps the rounding of Q32.32 under 1 ppm; the upper end lets `P − C` fit 64 bits with 48
 /// of fraction, so that a position's value is one 64 × 64 bit product.
@@ -182,12 +182,6 @@ impl Price {
     #[must_use]
     pub const fn to_bits(self) -> u64 {
         self.0
-    }
-
-    /// The number itself, quote units per lot.
-    #[must_use]
-    pub const fn number(self) -> U32F32 {
-        U32F32::from_bits(self.0)
     }
 
     /// Worth of `lots` in quote units, rounded down.

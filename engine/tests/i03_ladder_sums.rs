@@ -1,10 +1,13 @@
 //! I3: a side is the sum of its buckets, a bucket is the sum of its members and dust, and every position is
 //! in the bucket that it names.
 //!
-//! The dust, proven: scaling a bucket rounds up by less than 1 per unwind, and a member that leaves with an
-//! unwind pending rounds down by less than 1, as does one that stays. So, since the bucket was last empty,
-//! `bucket − Σ members < unwinds + departures with an unwind pending + members with one pending`, in lots and
-//! in quote units alike.
+//! The dust, proven, in signed lots and in quote units alike: scaling a bucket rounds towards +∞ by less than 1
+//! per unwind, and a member that leaves with an unwind pending rounds towards −∞ by less than 1, as does one
+//! that stays. So, since the bucket was last empty,
+//! `0 ≤ bucket − Σ members ≤ unwinds + departures with an unwind pending + members with one pending`.
+//! A short that leaves may hold more lots than its bucket has left; the bucket then keeps none, which only makes
+//! the difference smaller, and what stays is short, so it is not less than nothing. Both differences being
+//! positive, a bucket is worth no less than its members wherever `P ≥ C`.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,9 +21,9 @@ mod model;
 use std::collections::HashMap;
 
 use bulwark_engine::audit::MemberSum;
-use bulwark_engine::ladder::{BUCKETS, Bucket, Ladder};
+use bulwark_engine::ladder::{BUCKETS, Bucket, FRACTION_ONE, Ladder, WHOLE};
 use bulwark_engine::position::{Holding, Position};
-use bulwark_engine::units::Side;
+use bulwark_engine::units::{Lots, Side};
 use model::world::{
     ACCOUNTS, Done, HALF, ONE, Op, PARAMS, World, any_lend, any_move, any_trade, any_unwind, join, ladder,
     plain, price,
@@ -113,13 +116,12 @@ impl Witness {
         let pending = |&&who: &&usize| world.accounts[who].position.unwind != bucket.unwind;
         let past = self.0.get(&(side.to_byte(), number)).cloned().unwrap_or_default();
         let dust = past.roundings + u64::try_from(members.iter().filter(pending).count()).unwrap();
-        let lots: u64 = members.iter().map(|&who| world.holding(who).lots.count()).sum();
+        let lots: i64 = members.iter().map(|&who| world.holding(who).lots.0).sum();
         let cost: i64 = members.iter().map(|&who| world.holding(who).quote.0).sum();
-        let over = (bucket.lots.checked_sub(lots).unwrap(), bucket.cost.0 - cost);
-        assert!(
-            over.0 <= dust && over.1 >= 0 && over.1 <= i64::try_from(dust).unwrap(),
-            "{over:?} of {dust}"
-        );
+        let held = Lots::on(side, bucket.lots).unwrap().0;
+        let (over, dust) = ([held - lots, bucket.cost.0 - cost], i64::try_from(dust).unwrap());
+        assert!(over.iter().all(|o| (0..=dust).contains(o)), "{side:?} {over:?} of {dust}");
+        assert!(bucket.unwind != WHOLE || over == [0, 0], "exact before the first unwind: {over:?}");
         match past.worst {
             None => assert_eq!(bucket.bound, Bucket::empty(side).bound, "claims have no entry"),
             Some(worst) => {
@@ -202,7 +204,7 @@ proptest! {
         lots in prop_oneof![-1_000_i64..1_000, any::<i64>()], quote in prop_oneof![-1_000_i64..1_000, any::<i64>()],
     ) {
         let holding = Holding {
-            lots: bulwark_engine::units::Lots(lots),
+            lots: Lots(lots),
             quote: bulwark_engine::units::Quote(quote),
         };
         let Some(entry) = holding.entry() else {
@@ -243,6 +245,71 @@ fn an_audit_finds_what_does_not_agree() {
         change(&mut damaged);
         assert_eq!(damaged.agrees_with(&sums), Ok(false));
     }
+}
+
+#[test]
+fn an_audit_of_an_unwound_bucket_finds_members_worth_more_than_it() {
+    for side in Side::BOTH {
+        let (sign, at) = if side == Side::Long { (-1, 2 * ONE) } else { (1, HALF) };
+        let mut ladder = ladder(side, ONE);
+        let positions = [join(&mut ladder, 101, sign * 101), join(&mut ladder, 201, sign * 203)];
+        ladder.unwind(price(at), FRACTION_ONE / 3).unwrap();
+        let mut sums = [MemberSum::default(); BUCKETS];
+        for position in &positions {
+            assert_eq!(ladder.agrees_with(&sums), Ok(true), "{side:?}: not all are known");
+            ladder.count_member(&mut sums, position).unwrap();
+        }
+        assert_eq!(ladder.agrees_with(&sums), Ok(true), "{side:?}");
+        // Members may be worth less than the bucket, by any dust; not more by one lot or one unit.
+        let bucket = ladder.buckets[64];
+        (sums[64].lots, sums[64].cost) = (bucket.lots, bucket.cost);
+        let (worth_less, worth_more) = if side == Side::Long { (-1, 1) } else { (1, -1) };
+        for (lots, cost, agrees) in
+            [(0, 0, true), (worth_less, 0, true), (0, -1, true), (worth_more, 0, false), (0, 1, false)]
+        {
+            let mut changed = sums;
+            changed[64].lots = bucket.lots.checked_add_signed(lots).unwrap();
+            changed[64].cost.0 += cost;
+            assert_eq!(ladder.agrees_with(&changed), Ok(agrees), "{side:?} {lots} {cost}");
+            changed[64].members += 1;
+            assert_eq!(ladder.agrees_with(&changed), Ok(false), "one member too many");
+        }
+        // One of two: a long can't hold more lots than its bucket; a short can, by the dust.
+        sums[64].members = 1;
+        sums[64].lots += 1;
+        assert_eq!(ladder.agrees_with(&sums), Ok(side == Side::Short));
+    }
+}
+
+#[test]
+fn an_unwound_short_keeps_a_lot_more_and_can_leave_a_bucket_that_has_none_left() {
+    // Three shorts of one lot at 1; seven eighths are unwound at 0.5. Each still owes a lot: ceil(1/8).
+    let mut short = ladder(Side::Short, ONE);
+    let mut members = [0; 3].map(|_| join(&mut short, 1, 1));
+    let other = join(&mut short, 1_000, 2_000); // entered at 2: another bucket
+    let report = short.unwind(price(HALF), FRACTION_ONE / 8 * 7).unwrap();
+    assert_eq!((report.buckets, short.buckets[64].lots, short.buckets[64].cost.0), (2, 0, 1));
+    assert_eq!((short.lots, short.cost.0), (125, 251), "floor(3/8) and 125; ceil(3/8) and 250");
+    for member in &mut members {
+        let unwound = short.settle(member).unwrap();
+        assert_eq!((unwound.lots, unwound.quote.0), (0, -1));
+        assert_eq!((member.lots.0, member.quote.0), (-1, 0));
+        short.leave(member).unwrap();
+        assert_eq!((short.buckets[64].lots, short.lots), (0, 125), "no lot of another bucket goes with it");
+    }
+    assert_eq!((short.buckets[64], short.cost.0), (Bucket::empty(Side::Short), 250), "dust is gone");
+    // A bucket that was never unwound forgives nothing, nor does a long.
+    let mut short = ladder(Side::Short, ONE);
+    let _ = [join(&mut short, 1, 1), join(&mut short, 1, 1)];
+    let damaged = Position { lots: Lots(-3), ..members[0] };
+    assert!(short.leave(&Position { unwind: WHOLE, ..damaged }).is_err());
+    let mut long = ladder(Side::Long, HALF);
+    let _ = [join(&mut long, 1, -1), join(&mut long, 2, -2)];
+    long.unwind(price(2 * ONE), FRACTION_ONE / 2).unwrap();
+    let number = long.buckets.iter().position(|b| b.members == 2).unwrap();
+    let damaged =
+        Position { bucket: u8::try_from(number).unwrap(), lots: Lots(4), unwind: WHOLE / 2, ..other };
+    assert!(long.leave(&damaged).is_err());
 }
 
 #[test]

@@ -10,8 +10,9 @@
 mod model;
 
 use bulwark_engine::EngineError;
-use bulwark_engine::margin::{Collateral, CollateralParams, Health, HealthType, quote_weight_ppm};
-use bulwark_engine::price::{OracleParams, OracleState};
+use bulwark_engine::margin::{Collateral, CollateralParams, Health, HealthType, QuoteWeight};
+use bulwark_engine::market::Market;
+use bulwark_engine::price::{OracleParams, OracleState, Validity};
 use bulwark_engine::units::{Price, Quote, Side};
 use fixed::types::I80F48;
 use model::world::{HALF, NOW, ONE, Op, PARAMS, World, any_lots, any_side, oracle, price};
@@ -83,7 +84,10 @@ proptest! {
             let b = Health::of_collateral(&collateral, amount + more, health, NOW);
             match (a, b) {
                 (Ok(a), Ok(b)) => prop_assert!(b.equity >= a.equity && a.equity >= Quote::ZERO && b.requirement.0 == 0),
-                (Err(a), Err(b)) => prop_assert_eq!((a, health), (b, HealthType::Withdraw)),
+                (Err(a), Err(b)) => {
+                    prop_assert_eq!(&a, &b);
+                    prop_assert!(health != HealthType::Init, "initial margin is never refused");
+                }
                 (a, b) => prop_assert!(false, "{:?} {:?}", a, b),
             }
         }
@@ -91,9 +95,10 @@ proptest! {
 
     #[test]
     fn a_collateral_is_worth_its_price_less_its_haircut(collateral in any_collateral(), amount in 0..1_u64 << 50) {
-        let usable = collateral.oracle.divergent == 0
-            && NOW - collateral.oracle.publish_time <= 60
-            && collateral.oracle.conf <= collateral.oracle.price.to_bits() / 100;
+        let (valued, narrow) = (
+            collateral.oracle.divergent == 0 && NOW - collateral.oracle.publish_time <= 60,
+            collateral.oracle.conf <= collateral.oracle.price.to_bits() / 100,
+        );
         let (live, low) = (of_price(collateral.oracle.price), of_price(collateral.oracle.price.min(collateral.oracle.ema)));
         for (health, price, haircut) in [
             (HealthType::Init, &low, collateral.params.haircut_init_ppm),
@@ -101,15 +106,15 @@ proptest! {
             (HealthType::Maint, &live, collateral.params.haircut_maint_ppm),
         ] {
             let value = collateral.value(amount, health, NOW);
-            if usable {
+            if valued && (narrow || health == HealthType::Maint) {
                 let exact = int(amount) * price * ratio(1_000_000 - haircut, 1_000_000);
                 let value = int(value.unwrap());
                 prop_assert!(value <= exact && exact < value.clone() + int(2), "{} of {}", value, exact);
-            } else if health == HealthType::Withdraw {
+            } else if health == HealthType::Init {
+                prop_assert_eq!(value, Ok(0));
+            } else {
                 let refused = matches!(value, Err(EngineError::PriceNotUsable { .. }));
                 prop_assert!(refused);
-            } else {
-                prop_assert_eq!(value, Ok(0));
             }
         }
     }
@@ -177,8 +182,73 @@ fn a_position_without_a_usable_price_has_no_health() {
 }
 
 #[test]
+fn a_collateral_without_a_fresh_price_by_hand() {
+    let params = CollateralParams {
+        max_deposits: u64::MAX,
+        haircut_init_ppm: 200_000,
+        haircut_maint_ppm: 100_000,
+        oracle: OracleParams::DEFAULT,
+    };
+    let fresh = oracle(HALF);
+    let refused =
+        |validity, age_seconds| Err(EngineError::PriceNotUsable { validity, age_seconds, limit_seconds: 60 });
+    let value = |oracle, now| TYPES.map(|health| Collateral { params, oracle }.value(1_000, health, now));
+    assert_eq!(value(fresh, NOW), [Ok(400), Ok(400), Ok(450)]);
+    assert_eq!(value(fresh, NOW + 60), [Ok(400), Ok(400), Ok(450)]);
+    let stale = refused(Validity::Stale, 61);
+    assert_eq!(value(fresh, NOW + 61), [Ok(0), stale, stale]);
+    let wide = OracleState { conf: HALF / 99, ..fresh };
+    assert_eq!(value(wide, NOW), [Ok(0), refused(Validity::Wide, 0), Ok(450)]);
+    assert_eq!(value(wide, NOW + 61), [Ok(0), stale, stale], "too old to be wide");
+    let divergent = refused(Validity::Divergent, 0);
+    assert_eq!(value(OracleState { divergent: 1, ..wide }, NOW), [Ok(0), divergent, divergent]);
+}
+
+/// The quote token as a collateral: floor 80 %.
+fn quote(oracle: OracleState) -> Collateral {
+    let params = CollateralParams {
+        max_deposits: 0,
+        haircut_init_ppm: 200_000,
+        haircut_maint_ppm: 100_000,
+        oracle: OracleParams::DEFAULT,
+    };
+    Collateral { params, oracle }
+}
+
+#[test]
+fn the_quote_token_counts_for_no_more_than_its_floor_without_an_undisputed_price() {
+    let weight = |oracle, now| QuoteWeight::of(&quote(oracle)).unwrap().at(now);
+    assert_eq!([NOW + 60, NOW + 61].map(|now| weight(oracle(ONE), now)), [1_000_000, 800_000]);
+    assert_eq!([NOW + 60, NOW + 61].map(|now| weight(oracle(HALF), now)), [500_000, 500_000], "not for more");
+    assert_eq!(weight(OracleState { divergent: 1, ..oracle(ONE) }, NOW), 800_000);
+    assert_eq!(QuoteWeight::WHOLE.at(i64::MAX), 1_000_000);
+    let unrefreshed = QuoteWeight::unrefreshed(&quote(oracle(ONE)).params);
+    assert_eq!([i64::MIN, NOW, i64::MAX].map(|now| unrefreshed.at(now)), [800_000; 3]);
+}
+
+#[test]
+fn a_claim_is_worth_the_same_whatever_the_price_is() {
+    let mut world = World::new(&PARAMS, HALF, 1 << 40);
+    world.apply(&Op::Increase { who: 0, side: Side::Long, lots: 1_000 }).unwrap();
+    world.apply(&Op::Price { bits: ONE }).unwrap();
+    world.apply(&Op::Lend { left: 0 }).unwrap();
+    world.apply(&Op::Decrease { who: 0, eighths: 8 }).unwrap();
+    let claim = world.accounts[0].position;
+    assert!(claim.is_claim());
+    let health = |market: &Market, now| TYPES.map(|t| Health::of_position(market, &claim, t, now).unwrap());
+    let fresh = health(&world.market, NOW);
+    assert_eq!(fresh[2], Health { equity: claim.quote, requirement: Quote::ZERO });
+    assert_eq!(fresh[1], Health::default(), "not withdrawn against");
+    world.market.oracle.divergent = 1;
+    world.market.oracle.price = price(HALF / 8);
+    assert_eq!(health(&world.market, NOW + 1_000), fresh);
+}
+
+#[test]
 fn the_quote_token_counts_for_its_price_and_never_for_more_than_one() {
-    let weight = |live, ema| quote_weight_ppm(&OracleState { ema: price(ema), ..oracle(live) }).unwrap();
+    let weight = |live, ema| {
+        QuoteWeight::of(&quote(OracleState { ema: price(ema), ..oracle(live) })).unwrap().at(NOW + 60)
+    };
     assert_eq!(weight(ONE, ONE), 1_000_000);
     assert_eq!(weight(ONE * 2, ONE * 2), 1_000_000);
     assert_eq!(weight(ONE, HALF), 500_000, "the worse of live and average");

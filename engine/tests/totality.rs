@@ -15,7 +15,7 @@ use bulwark_engine::audit::MemberSum;
 use bulwark_engine::decay;
 use bulwark_engine::fill::Curve;
 use bulwark_engine::ladder::{BUCKETS, FRACTION_ONE, unwind_fraction};
-use bulwark_engine::margin::{Collateral, Health, HealthType, quote_weight_ppm};
+use bulwark_engine::margin::{Collateral, Health, HealthType, QuoteWeight};
 use bulwark_engine::market::Market;
 use bulwark_engine::position::{Holding, Position};
 use bulwark_engine::price::{
@@ -149,12 +149,19 @@ fn use_oracle(state: &OracleState, collateral: &Collateral, words: [u64; 4], now
         [[Some(reading), Some(reading)], [None, Some(reading)], [Some(reading), None], [None, None]]
     {
         if let Ok(selection) = select(state, &collateral.params.oracle, readings, now) {
-            let _ = { *state }.accept(selection, &collateral.params.oracle, now);
+            let _ = { *state }.accept(selection, &collateral.params.oracle);
         }
     }
-    let _ = { *state }.accept(Selection::Secondary(reading), &collateral.params.oracle, now);
+    for selection in [
+        Selection::Primary(reading),
+        Selection::Secondary(reading),
+        Selection::Agreed(reading, d.cast_signed()),
+        Selection::Divergent([c.cast_signed(), d.cast_signed()]),
+    ] {
+        let _ = { *state }.accept(selection, &collateral.params.oracle);
+    }
     let _ = (half_spread_ppm(state, 1, u32::MAX), lower_bound(state), upper_bound(state), state.conf_ppm());
-    let _ = (quote_weight_ppm(state), collateral.params.validate());
+    let _ = (QuoteWeight::of(collateral).map(|weight| weight.at(now)), collateral.params.validate());
     for health in [HealthType::Init, HealthType::Withdraw, HealthType::Maint] {
         let _ = collateral.value(a, health, now);
     }
@@ -190,7 +197,7 @@ proptest! {
         let _ = (holding.entry(), holding.decreased(c, Quote(b.cast_signed()), Quote(a.cast_signed())));
         let _ = holding.increased(Lots(c.cast_signed()), Quote(a.cast_signed()), Quote(b.cast_signed()));
         let _ = (decay::remaining(x, y), unwind_fraction(a, b, c), shares::issue(a, b, c), shares::value(a, b, c));
-        let _ = shares::nav(a, [Ok(b), Ok(c)]);
+        let _ = shares::nav(a, b);
     }
 
     /// A sound market with a few words of garbage written over it, mid-history.

@@ -270,6 +270,41 @@ fn a_claim_joins_the_next_position_on_its_side() {
 }
 
 #[test]
+fn a_slot_that_is_not_in_use_cannot_increase() {
+    let mut world = World::new(&PARAMS, HALF, 1 << 40);
+    let before = world.market.clone();
+    for side in [Side::Long, Side::Short] {
+        let mut slot = Position { side: side.to_byte(), ..Position::EMPTY };
+        let refused = world.market.increase(&mut slot, side, &order(1_000));
+        assert_eq!(refused, Err(EngineError::NoPosition));
+        assert!(world.market == before && slot == Position { side: side.to_byte(), ..Position::EMPTY });
+        let mut slot = Position::new(0, side);
+        assert!(world.market.clone().increase(&mut slot, side, &order(1_000)).is_ok());
+    }
+}
+
+#[test]
+fn an_unwound_short_owes_a_lot_until_it_is_bought_back() {
+    // The mirror of the next: one lot sold for a unit at 2; half of it is a lot still, and nothing for it.
+    let mut world =
+        World::new(&MarketParams { taker_fee_ppm: 0, base_spread_ppm: 0, ..PARAMS }, HALF, 1 << 40);
+    world.market.params.min_notional = 0;
+    world.apply(&Op::Price { bits: 2 * ONE }).unwrap();
+    world.apply(&Op::Increase { who: 0, side: Side::Short, lots: 1 }).unwrap();
+    world.apply(&Op::Price { bits: HALF }).unwrap();
+    world.apply(&Op::Unwind { side: Side::Short, h: FRACTION_ONE / 2 }).unwrap();
+    let (held, book) = (world.holding(0), &world.market.book);
+    assert_eq!((held.lots.0, held.quote.0), (-1, 0), "q = 1: 2 − impact → 1");
+    assert_eq!((book.short.lots, book.short.cost.0), (0, 1), "the book owes no less");
+    let report = settle(&mut world, 0);
+    assert_eq!((report.unwound.lots, report.unwound.quote.0, report.loss), (0, -1, 0));
+    assert_eq!((world.market.book.short.lots, world.market.book.short.cost.0), (1, 0));
+    let closed = trade(&mut world, CLOSE);
+    assert_eq!((closed.fill.lots.0, closed.paid.0), (1, -1), "half a unit, rounded up");
+    assert_eq!((world.accounts[0].position, world.market.book.short.lots), (Position::EMPTY, 0));
+}
+
+#[test]
 fn dust_that_an_unwind_left_is_settled_and_frees_the_slot() {
     // One lot bought at 0.5: half of it is no lot and a cost of a unit.
     let mut world = World::new(&PARAMS, HALF, 1 << 40);

@@ -217,6 +217,13 @@ impl World {
         (int(position.lots.0) * &left, int(position.quote.0) * left)
     }
 
+    /// As [`World::value`], but a pending unwind is not rounded: no less than settling would leave.
+    pub fn unrounded_value(&self, who: usize) -> Exact {
+        let Ok(side) = self.accounts[who].position.side() else { return int(self.accounts[who].quote) };
+        let (b, q) = self.unrounded(who);
+        int(self.accounts[who].quote) + b * self.normal(side) + q
+    }
+
     /// Mark price less the side's carry.
     pub fn normal(&self, side: Side) -> Exact {
         of_price(self.market.mark()) - of_carry(self.market.book.side(side).carry)
@@ -364,10 +371,14 @@ pub fn any_move() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// An unwind of a side's winners by up to all but 2^-32, mostly by up to a half.
+/// A fraction to unwind: up to all but 2^-32, mostly up to a half, sometimes so little that only rounding moves.
+pub fn any_fraction() -> impl Strategy<Value = u64> {
+    prop_oneof![7 => 0..=FRACTION_ONE / 2, 1 => 0..FRACTION_ONE, 1 => 0..64_u64]
+}
+
+/// An unwind of a side's winners.
 pub fn any_unwind() -> impl Strategy<Value = Op> {
-    let h = prop_oneof![8 => 0..=FRACTION_ONE / 2, 1 => 0..FRACTION_ONE];
-    (any_side(), h).prop_map(|(side, h)| Op::Unwind { side, h })
+    (any_side(), any_fraction()).prop_map(|(side, h)| Op::Unwind { side, h })
 }
 
 /// The pool's money is moved out, or back in.

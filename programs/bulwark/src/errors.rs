@@ -50,7 +50,9 @@ pub enum BulwarkError {
     #[msg("more lots than the position has: use u64::MAX to close all")]
     CloseExceedsPosition,
     /// See the message.
-    #[msg("the slot holds a position or claim of the other side: close it, or settle_position once cash has arrived")]
+    #[msg(
+        "the slot holds a position or claim of the other side: close it, or settle_position once cash has arrived"
+    )]
     OppositeSide,
     /// See the message.
     #[msg("no position in this market")]
@@ -162,9 +164,7 @@ pub enum BulwarkError {
     #[msg("an account was passed twice")]
     DuplicateAccount,
     /// See the message.
-    #[msg(
-        "the mint has an extension that can change amounts or authority"
-    )]
+    #[msg("the mint has an extension that can change amounts or authority")]
     UnsupportedMint,
     /// See the message.
     #[msg(
@@ -178,7 +178,9 @@ pub enum BulwarkError {
     #[msg("the shares received would be fewer than the minimum asked for")]
     BelowMinimumShares,
     /// See the message.
-    #[msg("nothing to move: the market is at its target, has lost what it was lent, or the pool has no idle cash")]
+    #[msg(
+        "nothing to move: the market is at its target, has lost what it was lent, or the pool has no idle cash"
+    )]
     NothingToAllocate,
     /// See the message.
     #[msg("limit of markets or vaults reached")]

@@ -9,9 +9,9 @@ use std::cell::Ref;
 
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::*;
-use bulwark_engine::{EngineError, market as engine};
-use bulwark_engine::margin::{Collateral, Health, HealthType, Legs, Listings};
+use bulwark_engine::margin::{Collateral, Directory, Health, HealthType, Legs};
 use bulwark_engine::price::{Action, Age};
+use bulwark_engine::{EngineError, market as engine};
 use bytemuck::Pod;
 
 use crate::errors::{BulwarkError, OrProgramError as _};
@@ -29,7 +29,7 @@ pub(crate) fn of_legs(
     legs.health(&mut Remaining(remaining.iter()), what).map_err(|Refused(error)| error)
 }
 
-/// Listings in the order in which they are asked for.
+/// Directory in the order in which they are asked for.
 struct Remaining<'a, 'info>(core::slice::Iter<'a, AccountInfo<'info>>);
 
 /// A program error that engine errors turn into.
@@ -48,7 +48,7 @@ impl From<Error> for Refused {
     }
 }
 
-impl Listings for Remaining<'_, '_> {
+impl Directory for Remaining<'_, '_> {
     type Error = Refused;
 
     fn market(

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use bulwark::state::{Exchange, MarginAccount, Market, Vault};
-use bulwark_engine::EngineError;
-use bulwark_engine::margin::{Collateral, Health, HealthType, Listings};
+use bulwark::state::{Exchange, MarginAccount, Market, Pool, Vault};
+use bulwark_engine::margin::{Collateral, Directory, Health, HealthType};
 use bulwark_engine::position::Position;
 use bulwark_engine::trade::{Order, TradeReport};
 use bulwark_engine::units::{NormalPrice, Quote, Side};
+use bulwark_engine::{EngineError, shares};
 use thiserror::Error;
 
 /// Accounts that answers are computed from, borrowed from wherever the caller keeps them.
@@ -69,6 +69,21 @@ impl Snapshot<'_> {
         Ok(ladder.member(position)?.pnl(NormalPrice::new(market.mark(), ladder.carry)?)?)
     }
 
+    /// Quote units that pool shares are worth at the price that is worse for their holder, rounded down. Needs
+    /// every market in the snapshot.
+    ///
+    /// # Errors
+    /// [`HealthError`].
+    pub fn share_value(&self, pool: &Pool, shares: u64) -> Result<u64, HealthError> {
+        let mut nav = pool.idle;
+        for index in 0..self.exchange.market_count {
+            let market = &self.find_market(index)?.core;
+            let [lowest, _] = market.book.equity_range(market.oracle.strict())?;
+            nav = shares::nav(nav, lowest)?;
+        }
+        Ok(shares::value(shares, nav, pool.junior.shares)?)
+    }
+
     /// What an increase would do.
     ///
     /// # Errors
@@ -106,7 +121,7 @@ impl Snapshot<'_> {
     }
 }
 
-impl Listings for Snapshot<'_> {
+impl Directory for Snapshot<'_> {
     type Error = HealthError;
 
     fn market(
