@@ -19,6 +19,7 @@ mod health;
 pub mod instructions;
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod oracle;
+mod prices;
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod state;
 mod tokens;

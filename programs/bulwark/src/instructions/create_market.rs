@@ -10,11 +10,11 @@ use anchor_lang::solana_program::entrypoint::MAX_PERMITTED_DATA_INCREASE;
 use anchor_lang::system_program::{self, Allocate, Assign, Transfer};
 use bulwark_engine::market::MarketParams;
 
-use super::listing;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::MarketCreated;
 use crate::oracle::OracleSource;
-use crate::state::{Exchange, Market, MarketStatus, VERSION};
+use crate::prices;
+use crate::state::{self, Exchange, Market, MarketStatus, VERSION};
 
 /// Where [`Market::payer`] lies: the first call writes it, the second keeps it.
 const PAYER: core::ops::Range<usize> = 8..40;
@@ -89,14 +89,14 @@ pub(crate) fn handler(ctx: Context<CreateMarket>, args: &CreateMarketArgs) -> Re
     let mut exchange = accounts.exchange.load_mut()?;
     let sources = [Some(accounts.primary.as_ref()), accounts.secondary.as_deref()];
     let decimals = (exchange.quote_decimals, args.params.lot_decimals);
-    let oracle = listing::first_price(&args.sources, sources, decimals, &args.params.oracle)?;
+    let oracle = prices::first(&args.sources, sources, decimals, &args.params.oracle)?;
 
     let mut data = accounts.market.try_borrow_mut_data()?;
     let (discriminator, body) = data.split_first_chunk_mut::<8>().ok_or(BulwarkError::WrongAccount)?;
     require!(*discriminator == [0; 8], BulwarkError::WrongAccount);
     discriminator.copy_from_slice(Market::DISCRIMINATOR);
     let market: &mut Market = bytemuck::try_from_bytes_mut(body).map_err(|_| BulwarkError::WrongAccount)?;
-    market.index = listing::next_index(&mut exchange.market_count)?;
+    market.index = state::next_index(&mut exchange.market_count)?;
     market.status = args.status.to_byte();
     market.bump = bump;
     market.version = VERSION;

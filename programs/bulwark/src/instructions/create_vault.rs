@@ -4,11 +4,11 @@ use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use bulwark_engine::margin::CollateralParams;
 
-use super::listing;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::VaultCreated;
 use crate::oracle::OracleSource;
-use crate::state::{Exchange, VERSION, Vault};
+use crate::prices;
+use crate::state::{self, Exchange, VERSION, Vault};
 use crate::tokens::require_supported;
 
 /// What the new vault is like.
@@ -58,12 +58,12 @@ pub(crate) fn handler(ctx: Context<CreateVault>, args: &CreateVaultArgs) -> Resu
     let mut exchange = ctx.accounts.exchange.load_mut()?;
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
     let decimals = (exchange.quote_decimals, ctx.accounts.mint.decimals);
-    let oracle = listing::first_price(&args.sources, accounts, decimals, &args.params.oracle)?;
+    let oracle = prices::first(&args.sources, accounts, decimals, &args.params.oracle)?;
 
     let mut vault = ctx.accounts.vault.load_init()?;
     vault.mint = ctx.accounts.mint.key();
     vault.token_account = ctx.accounts.token_account.key();
-    vault.index = listing::next_index(&mut exchange.vault_count)?;
+    vault.index = state::next_index(&mut exchange.vault_count)?;
     vault.decimals = ctx.accounts.mint.decimals;
     vault.bump = ctx.bumps.vault;
     vault.version = VERSION;

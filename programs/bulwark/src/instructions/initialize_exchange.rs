@@ -7,12 +7,11 @@ use bulwark_engine::margin::{CollateralParams, QuoteWeight};
 use bulwark_engine::price::{OracleState, Reading};
 use bulwark_engine::units::Price;
 
-use super::listing;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::ExchangeInitialized;
 use crate::oracle::OracleSource;
 use crate::program::Bulwark;
-use crate::state::{Exchange, InsuranceFund, Pool, VERSION, Vault};
+use crate::state::{self, Exchange, InsuranceFund, Pool, VERSION, Vault};
 use crate::tokens::require_supported;
 
 /// Who governs, and how the quote token is judged.
@@ -86,7 +85,7 @@ impl InitializeExchange<'_> {
         exchange.quote_vault = self.quote_vault.key();
         exchange.quote_decimals = self.mint.decimals;
         exchange.next_incarnation = 1;
-        listing::next_index(&mut exchange.vault_count)?;
+        state::next_index(&mut exchange.vault_count)?;
         let judged = args.quote_sources.iter().any(OracleSource::is_some);
         exchange.quote_weight =
             if judged { QuoteWeight::unrefreshed(&args.quote_params) } else { QuoteWeight::WHOLE };

@@ -9,7 +9,6 @@ pub mod create_market;
 pub mod create_vault;
 pub mod deposit;
 pub mod initialize_exchange;
-mod listing;
 pub mod open_margin_account;
 pub mod open_position;
 pub mod refresh_market;

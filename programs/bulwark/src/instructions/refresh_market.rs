@@ -1,11 +1,10 @@
 //! Take the configured oracles' prices into a market. For anyone to call.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::price;
 
-use crate::errors::OrProgramError as _;
 use crate::events::MarketRefreshed;
-use crate::state::{self, Exchange, Market, read_sources};
+use crate::prices;
+use crate::state::{self, Exchange, Market};
 
 /// Accounts of `refresh_market`.
 #[derive(Accounts)]
@@ -22,17 +21,12 @@ pub struct RefreshMarket<'info> {
 }
 
 pub(crate) fn handler(ctx: Context<RefreshMarket>) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
     let mut market = ctx.accounts.market.load_mut()?;
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
     let decimals = (ctx.accounts.exchange.load()?.quote_decimals, market.core.params.lot_decimals);
 
-    let readings = read_sources(&market.sources, accounts, decimals)?;
-    let (oracle, params) = (market.core.oracle, market.core.params.oracle);
-    let pinned = market.sources.map(|s| s.pins_address());
-    let selection = price::select(&oracle.trusting(pinned), &params, readings, now).or_error()?;
-    market.core.oracle.accept(selection, &params).or_error()?;
-
+    let (params, sources) = (market.core.params.oracle, market.sources);
+    prices::refresh(&mut market.core.oracle, &params, &sources, (accounts, decimals))?;
     let oracle = market.core.oracle;
     emit!(MarketRefreshed {
         market: market.index,

@@ -2,11 +2,11 @@
 
 use anchor_lang::prelude::*;
 use bulwark_engine::margin::QuoteWeight;
-use bulwark_engine::price;
 
 use crate::errors::OrProgramError as _;
 use crate::events::VaultRefreshed;
-use crate::state::{self, Exchange, Vault, read_sources};
+use crate::prices;
+use crate::state::{self, Exchange, Vault};
 
 /// Accounts of `refresh_vault`.
 #[derive(Accounts)]
@@ -23,16 +23,12 @@ pub struct RefreshVault<'info> {
 }
 
 pub(crate) fn handler(ctx: Context<RefreshVault>) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
     let mut vault = ctx.accounts.vault.load_mut()?;
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
     let decimals = (ctx.accounts.exchange.load()?.quote_decimals, vault.decimals);
 
-    let readings = read_sources(&vault.sources, accounts, decimals)?;
-    let (oracle, params) = (vault.core.oracle, vault.core.params.oracle);
-    let pinned = vault.sources.map(|s| s.pins_address());
-    let selection = price::select(&oracle.trusting(pinned), &params, readings, now).or_error()?;
-    vault.core.oracle.accept(selection, &params).or_error()?;
+    let (params, sources) = (vault.core.params.oracle, vault.sources);
+    prices::refresh(&mut vault.core.oracle, &params, &sources, (accounts, decimals))?;
     let oracle = vault.core.oracle;
     if vault.is_quote() {
         ctx.accounts.exchange.load_mut()?.quote_weight = QuoteWeight::of(&vault.core).or_error()?;

@@ -20,8 +20,6 @@ pub use vault::Vault;
 use anchor_lang::prelude::*;
 
 use crate::errors::BulwarkError;
-use crate::oracle::{self, OracleSource};
-use bulwark_engine::price::{self, Reading};
 
 /// Layout version that this program writes.
 pub const VERSION: u8 = 1;
@@ -36,43 +34,12 @@ pub(crate) fn next(sequence: &mut u64) -> Result<u64> {
     Ok(number)
 }
 
-/// Reads a primary and an optional secondary oracle account. Both must be passed when both are configured:
-/// the program decides which one counts.
+/// Takes the next index of a listing.
 ///
 /// # Errors
-/// A missing or unexpected secondary account; an account that is not the configured one. A genuine account
-/// without a usable price counts as absent.
-pub(crate) fn read_sources(
-    sources: &[OracleSource; 2],
-    accounts: [Option<&AccountInfo<'_>>; 2],
-    (quote_decimals, lot_decimals): (u8, u8),
-) -> Result<[Option<Reading>; 2]> {
-    let (mut readings, mut failure) = ([None, None], None);
-    for ((reading, source), account) in readings.iter_mut().zip(sources).zip(accounts) {
-        let Some(account) = account else {
-            require!(!source.is_some(), BulwarkError::OracleAccountMissing);
-            continue;
-        };
-        require!(source.is_some(), BulwarkError::OracleNotConfigured);
-        let data = account.try_borrow_data()?;
-        let print = oracle::read(source, account.key, account.owner, &data).map_err(BulwarkError::from);
-        let normal = |p| price::normalise(&p, quote_decimals, lot_decimals).map_err(BulwarkError::from);
-        let pinned = source.pins_address() && source.feed == account.key.to_bytes();
-        match print.and_then(normal) {
-            Ok(print) => *reading = Some(print),
-            // Whatever is wrong with the account that was asked for, the caller could pass no other.
-            Err(error) if pinned || is_silence(error) => failure = failure.or(Some(error)),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    match (readings, failure) {
-        ([None, None], Some(error)) => Err(error.into()),
-        _ => Ok(readings),
-    }
-}
-
-/// Whether the source itself gave no price, as opposed to somebody passing the wrong account.
-fn is_silence(error: BulwarkError) -> bool {
-    use BulwarkError::{OracleNonPositivePrice, OracleNotTrading, PriceOutOfRange};
-    matches!(error, OracleNotTrading | OracleNonPositivePrice | PriceOutOfRange)
+/// [`BulwarkError::TooManyListings`] after 2^16 of them.
+pub(crate) fn next_index(count: &mut u16) -> Result<u16> {
+    let index = *count;
+    *count = index.checked_add(1).ok_or(BulwarkError::TooManyListings)?;
+    Ok(index)
 }

@@ -1,0 +1,96 @@
+//! From the configured oracle accounts to a stored price: what refreshing and listing share.
+
+use anchor_lang::prelude::*;
+use bulwark_engine::price::{self, OracleParams, OracleState, Reading, Selection};
+use bytemuck::Zeroable as _;
+
+use crate::errors::{BulwarkError, OrProgramError as _};
+use crate::oracle::{self, OracleSource};
+
+/// Primary and optional secondary oracle account.
+pub(crate) type Accounts<'a, 'info> = [Option<&'a AccountInfo<'info>>; 2];
+
+/// Takes the sources' prices into a stored price.
+///
+/// # Errors
+/// An account that is not the configured one, or whatever [`price::select`] and [`OracleState::accept`] refuse.
+pub(crate) fn refresh(
+    oracle: &mut OracleState,
+    params: &OracleParams,
+    sources: &[OracleSource; 2],
+    (accounts, decimals): (Accounts<'_, '_>, (u8, u8)),
+) -> Result<()> {
+    let now = Clock::get()?.unix_timestamp;
+    let readings = read(sources, accounts, decimals)?;
+    let known = oracle.trusting(sources.map(|s| s.pins_address()));
+    let selection = price::select(&known, params, readings, now).or_error()?;
+    oracle.accept(selection, params).or_error()
+}
+
+/// The first print of a new listing: valid now, both sources in agreement. A listing without one would
+/// start its average at zero.
+///
+/// # Errors
+/// Whatever the sources or their judgement refuse.
+pub(crate) fn first(
+    sources: &[OracleSource; 2],
+    accounts: Accounts<'_, '_>,
+    decimals: (u8, u8),
+    params: &OracleParams,
+) -> Result<OracleState> {
+    require!(sources.first().is_some_and(OracleSource::is_some), BulwarkError::OracleAccountMissing);
+    let readings = read(sources, accounts, decimals)?;
+    let now = Clock::get()?.unix_timestamp;
+    let selection = price::select(&OracleState::zeroed(), params, readings, now).or_error()?;
+    let two = sources.iter().all(OracleSource::is_some);
+    let reading = match selection {
+        Selection::Agreed(reading, _) => reading,
+        Selection::Primary(reading) if !two => reading,
+        Selection::Divergent(_) => return err!(BulwarkError::PriceDivergent),
+        Selection::Primary(_) | Selection::Secondary(_) => return err!(BulwarkError::NoValidSource),
+    };
+    let mut oracle = OracleState::first(&reading);
+    oracle.accept(selection, params).or_error()?;
+    Ok(oracle)
+}
+
+/// Reads a primary and an optional secondary oracle account. Both must be passed when both are configured:
+/// the program decides which one counts.
+///
+/// # Errors
+/// A missing or unexpected secondary account; an account that is not the configured one. A genuine account
+/// without a usable price counts as absent.
+fn read(
+    sources: &[OracleSource; 2],
+    accounts: Accounts<'_, '_>,
+    (quote_decimals, lot_decimals): (u8, u8),
+) -> Result<[Option<Reading>; 2]> {
+    let (mut readings, mut failure) = ([None, None], None);
+    for ((reading, source), account) in readings.iter_mut().zip(sources).zip(accounts) {
+        let Some(account) = account else {
+            require!(!source.is_some(), BulwarkError::OracleAccountMissing);
+            continue;
+        };
+        require!(source.is_some(), BulwarkError::OracleNotConfigured);
+        let data = account.try_borrow_data()?;
+        let print = oracle::read(source, account.key, account.owner, &data).map_err(BulwarkError::from);
+        let normal = |p| price::normalise(&p, quote_decimals, lot_decimals).map_err(BulwarkError::from);
+        let pinned = source.pins_address() && source.feed == account.key.to_bytes();
+        match print.and_then(normal) {
+            Ok(print) => *reading = Some(print),
+            // Whatever is wrong with the account that was asked for, the caller could pass no other.
+            Err(error) if pinned || is_silence(error) => failure = failure.or(Some(error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match (readings, failure) {
+        ([None, None], Some(error)) => Err(error.into()),
+        _ => Ok(readings),
+    }
+}
+
+/// Whether the source itself gave no price, as opposed to somebody passing the wrong account.
+fn is_silence(error: BulwarkError) -> bool {
+    use BulwarkError::{OracleNonPositivePrice, OracleNotTrading, PriceOutOfRange};
+    matches!(error, OracleNotTrading | OracleNonPositivePrice | PriceOutOfRange)
+}
