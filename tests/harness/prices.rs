@@ -59,7 +59,8 @@ impl World {
     /// If the refresh is refused.
     pub fn refresh_sol_vault(&mut self) -> Outcome {
         let mint = self.listings.vaults[usize::from(fixtures::SOL_VAULT)].mint;
-        self.send(&[ix::refresh_vault((fixtures::SOL_VAULT, &mint), Self::oracles(&SOL_ASSET))], &[]).expect("refresh_vault")
+        self.send(&[ix::refresh_vault((fixtures::SOL_VAULT, &mint), Self::oracles(&SOL_ASSET))], &[])
+            .expect("refresh_vault")
     }
 
     /// The asset of a market of [`World::new`].

@@ -40,8 +40,8 @@ fn only_owner_and_delegate_may_trade() {
             refused(&mut world, trade, &[key], "Unauthorized", "a stranger");
         }
     }
-    let set = |delegate| ix::set_delegate(trader.key.pubkey_(), trader.margin, delegate);
-    world.send(&[set(delegate.pubkey_())], &[&trader.key]).expect("set_delegate");
+    let set = world.delegate_instruction(&trader, delegate.pubkey_());
+    world.send(&[set], &[&trader.key]).expect("set_delegate");
     for trade in trades(&world, &trader, delegate.pubkey_()) {
         world.send(&[trade], &[&delegate]).expect("the delegate trades");
     }
@@ -50,7 +50,8 @@ fn only_owner_and_delegate_may_trade() {
     }
     // Another delegate in its place, then nobody: the old one is out.
     for next in [other.key.pubkey_(), Pubkey::default()] {
-        world.send(&[set(next)], &[&trader.key]).expect("set_delegate");
+        let set = world.delegate_instruction(&trader, next);
+        world.send(&[set], &[&trader.key]).expect("set_delegate");
         for trade in trades(&world, &trader, delegate.pubkey_()) {
             refused(&mut world, trade, &[&delegate], "Unauthorized", "a revoked delegate");
         }
@@ -76,7 +77,7 @@ fn a_trade_without_the_signature_is_refused() {
 fn a_delegate_may_not_withdraw_nor_appoint() {
     let (mut world, trader) = long_sol();
     let delegate = world.keypair();
-    let set = ix::set_delegate(trader.key.pubkey_(), trader.margin, delegate.pubkey_());
+    let set = world.delegate_instruction(&trader, delegate.pubkey_());
     world.send(&[set], &[&trader.key]).expect("set_delegate");
     let account = world.margin(&trader.margin);
     let margin = ix::Margin { address: trader.margin, account: &account };
@@ -84,7 +85,8 @@ fn a_delegate_may_not_withdraw_nor_appoint() {
     let mut withdraw = ix::withdraw(&world.listings, margin, 0, (own, 1)).expect("builds");
     withdraw.accounts[0].pubkey = delegate.pubkey_();
     refused(&mut world, withdraw, &[&delegate], "Unauthorized", "withdraw");
-    let appoint = ix::set_delegate(delegate.pubkey_(), trader.margin, trader.tokens);
+    let mut appoint = world.delegate_instruction(&trader, trader.tokens);
+    appoint.accounts[0].pubkey = delegate.pubkey_();
     refused(&mut world, appoint, &[&delegate], "Unauthorized", "set_delegate");
 }
 
@@ -96,6 +98,8 @@ fn attack_a_trade_signed_for_a_closed_account_does_not_run_on_its_successor() {
     world.send(std::slice::from_ref(&open), &[&trader.key]).expect("open");
     let close = world.close_instruction(&trader, SOL, u64::MAX);
     world.send(std::slice::from_ref(&close), &[&trader.key]).expect("close");
+    let friend = world.keypair();
+    let appoint = world.delegate_instruction(&trader, friend.pubkey_());
     let rest = world.margin(&trader.margin).quote.units_or_zero();
     world.withdraw(&trader, 0, (trader.tokens, rest)).expect("withdraw");
     let owner = trader.key.pubkey_();
@@ -108,6 +112,10 @@ fn attack_a_trade_signed_for_a_closed_account_does_not_run_on_its_successor() {
     refused(&mut world, open, &[&trader.key], "WrongIncarnation", "open");
     world.open(&trader, SOL, Side::Long, LOTS).expect("signed anew");
     refused(&mut world, close, &[&trader.key], "WrongIncarnation", "close");
+    refused(&mut world, appoint, &[&trader.key], "WrongIncarnation", "set_delegate");
+    let appoint = world.delegate_instruction(&trader, friend.pubkey_());
+    world.send(&[appoint], &[&trader.key]).expect("signed anew");
+    assert_eq!(world.margin(&trader.margin).delegate, friend.pubkey_());
 }
 
 /// Long SOL and BTC, SOL and a second collateral: a third market is to be traded.

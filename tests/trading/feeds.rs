@@ -45,6 +45,11 @@ impl Feed {
         }
     }
 
+    /// Whether a listing names the account itself, so that nobody can pass another.
+    pub fn is_pinned(&self) -> bool {
+        self.kind != SourceKind::PythPull
+    }
+
     /// How a listing names it.
     pub fn source(&self) -> OracleSource {
         let feed = match self.kind {
@@ -147,7 +152,7 @@ impl Listed {
     pub fn refresh_with(&self, accounts: OracleAccounts) -> Instruction {
         match self.place {
             Place::Market(index) => ix::refresh_market(index, accounts),
-            Place::Vault(_, mint) => ix::refresh_vault(&mint, accounts),
+            Place::Vault(index, mint) => ix::refresh_vault((index, &mint), accounts),
         }
     }
 

@@ -1,9 +1,11 @@
 //! Prices, trades, claims, health and events of the compiled program, through the SDK.
 
+mod absent;
 mod attacks;
 mod authority;
 mod average;
 mod claims;
+mod disputes;
 mod feeds;
 mod fills;
 mod limits;

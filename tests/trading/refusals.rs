@@ -11,7 +11,7 @@ use crate::feeds::{Feed, KINDS, Listed, feeds, list_market, list_vault, print_at
 use crate::support::{refused, state};
 
 /// The account to pass and the error to expect.
-type Case = (&'static str, fn(&mut World, &Feed), &'static str);
+pub type Case = (&'static str, fn(&mut World, &Feed), &'static str);
 
 fn write(world: &mut World, feed: &Feed, data: Vec<u8>) {
     world.set_account(feed.key(), feed.owner(), data);
@@ -22,7 +22,7 @@ fn now(world: &World, price: i64, conf: u64) -> Print {
 }
 
 /// What every format must refuse.
-const COMMON: [Case; 12] = [
+pub const COMMON: [Case; 12] = [
     ("61 s old", |w, f| f.print(w, (150 * PRINT, 0), 61), "NoValidSource"),
     ("31 s ahead", |w, f| f.print(w, (150 * PRINT, 0), -31), "PublishTimeInFuture"),
     ("before the stored one", |w, f| f.print(w, (150 * PRINT, 0), 11), "PublishTimeWentBack"),
@@ -61,7 +61,7 @@ const COMMON: [Case; 12] = [
 ];
 
 /// What only Pyth pull can get wrong.
-const PULL: [Case; 5] = [
+pub const PULL: [Case; 5] = [
     (
         "another feed",
         |w, f| {
@@ -91,7 +91,7 @@ const PULL: [Case; 5] = [
 ];
 
 /// What only Pyth push can get wrong.
-const PUSH: [Case; 5] = [
+pub const PUSH: [Case; 5] = [
     ("unknown", |w, f| status(w, f, PushStatus::Unknown), "OracleNotTrading"),
     ("halted", |w, f| status(w, f, PushStatus::Halted), "OracleNotTrading"),
     ("auction", |w, f| status(w, f, PushStatus::Auction), "OracleNotTrading"),
@@ -100,7 +100,7 @@ const PUSH: [Case; 5] = [
 ];
 
 /// What only Switchboard can get wrong.
-const SWITCHBOARD: [Case; 3] = [
+pub const SWITCHBOARD: [Case; 3] = [
     ("too few samples", |w, f| byte(w, f, 2360, 2), "OracleNotTrading"),
     ("its authority may write", |w, f| byte(w, f, 2213, 1), "OracleNotFullyVerified"),
     ("negative range", |w, f| byte(w, f, 2312 + 15, 0x80), "OracleMalformed"),

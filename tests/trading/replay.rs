@@ -24,6 +24,7 @@ struct Account {
 struct Till {
     sequence: u64,
     cash: i128,
+    committed: u64,
     fees: [u64; 3],
     price: u64,
 }
@@ -137,13 +138,19 @@ impl Indexer {
                 next(&mut self.pool_sequence, e.sequence, "the pool");
                 self.idle += i128::from(e.amount);
                 self.shares += e.shares;
-                self.vaults.get_mut(&0).expect("quote vault").1 += e.amount;
+                *self.vault(0, e.vault_sequence) += e.amount;
             }
             Event::LiquidityAllocated(e) => {
                 next(&mut self.pool_sequence, e.pool_sequence, "the pool");
                 self.idle -= i128::from(e.amount);
                 let till = self.market(e.market, e.sequence);
+                // What comes back is realised profit first, cash beyond the principal, and then principal.
+                let profit = (till.cash - i128::from(till.committed)).max(0);
+                let lent =
+                    if e.amount > 0 { e.amount.into() } else { (i128::from(e.amount) + profit).min(0) };
+                assert_eq!(i128::from(e.committed), i128::from(till.committed) + lent, "principal");
                 till.cash += i128::from(e.amount);
+                till.committed = e.committed;
             }
             Event::MarketSwept(e) => {
                 next(&mut self.pool_sequence, e.pool_sequence, "the pool");
@@ -168,6 +175,7 @@ impl Indexer {
             let till = Till {
                 sequence: market.sequence,
                 cash: i128::from(book.cash),
+                committed: book.committed,
                 fees: [book.fees.pool, book.fees.insurance, book.fees.protocol],
                 price: market.core.mark().to_bits(),
             };

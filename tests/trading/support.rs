@@ -191,7 +191,7 @@ impl Cost {
         let notional = ceil(delta.abs() * price, 1 << 32);
         let conf = ceil(i128::from(core.oracle.conf) * 1_000_000, price);
         let from_conf = ceil(conf * i128::from(params.conf_spread_ppm), 1_000_000);
-        let half_spread = from_conf.max(i128::from(params.base_spread_ppm));
+        let half_spread = from_conf.max(i128::from(params.base_spread_ppm)).min(890_000);
         Self {
             notional,
             curve: ceil(numerator * price, 2 * scale * (1 << 32)),

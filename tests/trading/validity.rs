@@ -1,14 +1,16 @@
 //! Invariant I13: what each state of a price allows, cell by cell.
 
-use bulwark_sdk::Instruction;
+use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::program::oracle::SourceKind;
+use bulwark_sdk::program::state::Market;
+use bulwark_sdk::{Instruction, address};
 use bulwark_tests::fixtures::{Asset, BTC_ASSET, DOLLAR, SOL_ASSET};
 use bulwark_tests::{Trader, World};
 
 use crate::feeds::{Listed, feeds, list_market, list_vault};
-use crate::support::{Cost, PubkeyOf as _, UNI, refresh, refused};
+use crate::support::{Cost, PubkeyOf as _, UNI, refresh, refused, signed, uni_params, uni_world};
 
 const STATES: [&str; 5] = ["Fresh", "Wide", "Stale for trades", "Stale", "Divergent"];
 
@@ -21,6 +23,8 @@ struct Scene {
     exposed: Trader,
     /// Has quote and SOL, and no position.
     free: Trader,
+    /// Lends to the pool; where its shares are.
+    provider: (Trader, bulwark_sdk::Pubkey),
 }
 
 const UNI_MARKET: u16 = 0;
@@ -33,18 +37,20 @@ impl Scene {
         let market = list_market(&mut world, &feeds(UNI, &kinds));
         world.list_market(&BTC_ASSET, BTC_ASSET.market_params());
         let vault = list_vault(&mut world, &feeds(SOL_ASSET, &kinds));
-        let provider = world.trader(10_000_000 * DOLLAR);
+        let provider = world.trader(12_000_000 * DOLLAR);
         world.add_liquidity(&provider, 10_000_000 * DOLLAR).expect("add_liquidity");
         for market in [UNI_MARKET, BTC_MARKET] {
             world.send(&[ix::allocate_liquidity(&world.listings, market)], &[]).expect("allocate_liquidity");
         }
+        // Some more, so that there is something to allocate.
+        let shares = world.add_liquidity(&provider, 1_000_000 * DOLLAR).expect("add_liquidity");
         let (exposed, free) = (world.funded_trader(10_000 * DOLLAR), world.funded_trader(10_000 * DOLLAR));
         for trader in [&exposed, &free] {
             world.deposit_collateral(trader, SOL_VAULT, 10 * SOL_ASSET.one()).expect("collateral");
         }
         world.open(&exposed, UNI_MARKET, Side::Long, 8 * UNI.one()).expect("open");
         world.open(&exposed, BTC_MARKET, Side::Long, BTC_ASSET.one() / 100).expect("open");
-        Self { world, market, vault, exposed, free }
+        Self { world, market, vault, exposed, free, provider: (provider, shares) }
     }
 
     /// Brings `listed` into a state, with BTC and the other listing Fresh.
@@ -81,6 +87,12 @@ impl Scene {
         ix::withdraw(&self.world.listings, margin, vault, (self.tokens(who, vault), amount)).expect("builds")
     }
 
+    fn add_liquidity(&self) -> Instruction {
+        let (provider, shares) = &self.provider;
+        let keys = (provider.key.pubkey_(), provider.tokens, *shares);
+        ix::add_liquidity(&self.world.listings, keys, (1_000 * DOLLAR, 0)).expect("builds")
+    }
+
     /// Where the trader's tokens go; the SOL account is written when an instruction runs.
     fn tokens(&self, who: &Trader, vault: u16) -> bulwark_sdk::Pubkey {
         if vault == 0 {
@@ -114,7 +126,9 @@ fn deposit(scene: &Scene, who: &Trader, vault: u16) -> (Scene, Instruction) {
     let instruction = ix::deposit(who.key.pubkey_(), who.margin, &listing, (source, 5));
     let copy = |t: &Trader| Trader { key: t.key.insecure_clone(), margin: t.margin, tokens: t.tokens };
     let (exposed, free) = (copy(&scene.exposed), copy(&scene.free));
-    (Scene { world, market: scene.market.clone(), vault: scene.vault.clone(), exposed, free }, instruction)
+    let provider = (copy(&scene.provider.0), scene.provider.1);
+    let (market, vault) = (scene.market.clone(), scene.vault.clone());
+    (Scene { world, market, vault, exposed, free, provider }, instruction)
 }
 
 #[test]
@@ -142,6 +156,9 @@ fn a_markets_price_allows_what_the_table_says() {
             ("withdraw collateral at risk", scene.withdraw(exposed, SOL_VAULT, 1), exposed, margin),
             ("withdraw quote with nothing open", scene.withdraw(free, 0, 1), free, yes),
             ("withdraw collateral with nothing open", scene.withdraw(free, SOL_VAULT, 1), free, yes),
+            ("add liquidity", scene.add_liquidity(), &scene.provider.0, no),
+            ("allocate", ix::allocate_liquidity(&scene.world.listings, UNI_MARKET), free, margin),
+            ("allocate to another", ix::allocate_liquidity(&scene.world.listings, BTC_MARKET), free, margin),
             ("settle", ix::settle_position(exposed.margin, UNI_MARKET), exposed, yes),
         ];
         for (action, instruction, who, row) in cells {
@@ -174,6 +191,7 @@ fn a_collaterals_price_allows_what_the_table_says() {
                 exposed,
                 yes,
             ),
+            ("add liquidity", scene.add_liquidity(), &scene.provider.0, yes),
             ("withdraw quote with nothing open", scene.withdraw(free, 0, 1), free, yes),
             ("withdraw it with nothing open", scene.withdraw(free, SOL_VAULT, 1), free, yes),
         ];
@@ -217,6 +235,53 @@ fn a_close_at_a_wide_price_pays_the_wide_spread() {
     let outcome = scene.world.close(&scene.exposed, UNI_MARKET, u64::MAX).expect("close");
     assert_eq!(i128::from(outcome.trade().spread), cost.spread);
     assert_eq!(i128::from(outcome.trade().curve), cost.curve);
+}
+
+#[test]
+fn attack_no_confidence_makes_a_seller_pay() {
+    // The worst a listing may set: all of the confidence five times over, and the largest impact.
+    let margin = MarketParams { mmf_ppm: 200_000, imf_ppm: 300_000, ..uni_params() };
+    let worst = MarketParams { conf_spread_ppm: 5_000_000, max_impact_ppm: 100_000, ..margin };
+    // Confidence in permille of the price; an eighth is exact in binary.
+    for (params, permille, half_spread) in [
+        (uni_params(), 875, 875_000),
+        (uni_params(), 890, 890_000),
+        (uni_params(), 900, 890_000),
+        (uni_params(), 1_500, 890_000),
+        (uni_params(), 10_000_000, 890_000),
+        (worst, 125, 625_000),
+        (worst, 1_500, 890_000),
+    ] {
+        for side in Side::BOTH {
+            let mut world = uni_world(params);
+            let other = world.funded_trader(10_000 * DOLLAR);
+            world.open(&other, UNI_MARKET, side.opposite(), 16 * UNI.one()).expect("open");
+            let trader = world.funded_trader(10_000 * DOLLAR);
+            world.open(&trader, UNI_MARKET, side, 8 * UNI.one()).expect("open");
+            // Skewed against who closes, and by far more than the largest impact takes.
+            world
+                .tamper::<Market>(&address::market(UNI_MARKET), |m| m.core.params.skew_scale = 4 * UNI.one());
+            let conf = u64::try_from(UNI.price).expect("positive") / 1_000 * permille;
+            refresh(&mut world, (UNI_MARKET, &UNI), UNI.price, conf);
+            let (before, core) = (world.margin(&trader.margin), world.market(UNI_MARKET).core);
+            let lots = signed(side, 8 * UNI.one());
+            let cost = Cost::of(&core, -lots);
+            assert_eq!(cost.spread, i128::from(half_spread) * 1_000, "of 1,000 dollars");
+            let outcome = world.close(&trader, UNI_MARKET, u64::MAX).expect("a close always works");
+            let (trade, what) = (outcome.trade(), format!("{permille} permille {side:?}"));
+            assert_eq!((i128::from(trade.curve), i128::from(trade.spread)), (cost.curve, cost.spread));
+            if side == Side::Long {
+                // Whatever the spread leaves, less the largest impact: 1 % of the price in the worst case.
+                let left = 1_000_000_000 - i128::from(half_spread) * 1_000;
+                let impact = i128::from(params.max_impact_ppm) * 1_000;
+                assert!(left > impact, "{what}");
+                assert_eq!(-cost.total(), left - impact, "{what}: {cost:?}");
+            }
+            let q = before.positions[before.position(UNI_MARKET).expect("open")].quote.0;
+            assert_eq!(i128::from(trade.realised), i128::from(q) - cost.total(), "{what}");
+            assert_eq!(world.margin(&trader.margin).position(UNI_MARKET), None, "{what}: all is closed");
+        }
+    }
 }
 
 #[test]

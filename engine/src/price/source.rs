@@ -32,7 +32,8 @@ pub enum Selection {
 /// [`EngineError::NoValidSource`] if none is young enough for margin, [`EngineError::PublishTimeInFuture`] if none
 /// is but one is too far ahead of the clock,
 /// [`EngineError::PrimaryStillValid`] and [`EngineError::SecondaryStillValid`] as above,
-/// [`EngineError::PublishTimeWentBack`] if a print is older than the last one seen of its source.
+/// [`EngineError::PublishTimeWentBack`] if a print is older than the last one that `state` remembers of its source
+/// (none of a trusted one: only the oracle itself can take its account back).
 pub fn select(
     state: &OracleState,
     params: &OracleParams,
