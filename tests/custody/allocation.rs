@@ -62,7 +62,13 @@ fn a_market_gets_its_target_exactly_and_once() {
         let allocate = allocate(&world, market);
         let outcome = accept(&mut world, &allocate, &[]);
         let amount = i64::try_from(4 * MILLION).expect("fits");
-        let expected = LiquidityAllocated { market, sequence: 0, pool_sequence, amount };
+        let expected = LiquidityAllocated {
+            market,
+            sequence: 0,
+            pool_sequence,
+            amount,
+            committed: amount.unsigned_abs(),
+        };
         assert_eq!(event(&outcome), &Event::LiquidityAllocated(expected));
         assert_eq!(millions(&world, market), [4, left]);
         nothing(&mut world, market);

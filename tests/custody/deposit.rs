@@ -22,7 +22,8 @@ fn new() -> (World, Trader) {
 #[test]
 fn quote_moves_from_the_wallet_to_the_vault_and_to_the_ledger_to_the_unit() {
     let (mut world, trader) = new();
-    for (sequence, amount) in [(0, AMOUNT - 1), (1, 1)] {
+    // The liquidity of the world took number 0.
+    for (sequence, amount) in [(1, AMOUNT - 1), (2, 1)] {
         let vault = world.vault(0);
         let (had, held) = (world.token_balance(&trader.tokens), world.token_balance(&vault.token_account));
         let outcome = world.deposit(&trader, amount).expect("deposit");
@@ -100,19 +101,44 @@ fn amounts_beyond_what_the_ledger_can_count_are_refused() {
 #[test]
 fn the_cap_can_be_reached_exactly_and_not_passed() {
     let (mut world, trader) = new();
-    for vault in [0, SOL_VAULT] {
-        let listing = world.listings.vaults[usize::from(vault)];
-        let cap = world.vault(vault).recorded + 1_000;
-        world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = cap);
-        let source = world.create_tokens(listing.mint, trader.key.pubkey(), 2_000);
-        let deposit = |amount| ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, amount));
-        refuse(&mut world, &deposit(1_001), &[&trader.key], "DepositCap");
-        accept(&mut world, &deposit(1_000), &[&trader.key]);
-        refuse(&mut world, &deposit(1), &[&trader.key], "DepositCap");
-        // Zero forbids, it does not mean "no limit".
-        world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = 0);
-        refuse(&mut world, &deposit(1), &[&trader.key], "DepositCap");
-    }
+    let listing = world.listings.vaults[usize::from(SOL_VAULT)];
+    let cap = world.vault(SOL_VAULT).recorded + 1_000;
+    world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = cap);
+    let source = world.create_tokens(listing.mint, trader.key.pubkey(), 2_000);
+    let deposit = |amount| ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, amount));
+    refuse(&mut world, &deposit(1_001), &[&trader.key], "DepositCap");
+    accept(&mut world, &deposit(1_000), &[&trader.key]);
+    refuse(&mut world, &deposit(1), &[&trader.key], "DepositCap");
+    // Zero forbids, it does not mean "no limit".
+    world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = 0);
+    refuse(&mut world, &deposit(1), &[&trader.key], "DepositCap");
+}
+
+#[test]
+fn margin_can_be_topped_up_in_quote_whatever_the_cap_of_liquidity() {
+    let (mut world, trader) = new();
+    let vault = world.listings.vaults[0].address;
+    world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = 0);
+    world.deposit(&trader, AMOUNT).expect("deposit");
+    assert_eq!(world.margin(&trader.margin).quote.units_or_zero(), AMOUNT);
+}
+
+#[test]
+fn attack_a_strangers_dust_cannot_take_the_slots_that_the_owner_needs() {
+    let (mut world, trader) = new();
+    let stranger = world.keypair();
+    let listing = world.listings.vaults[usize::from(SOL_VAULT)];
+    let source = world.create_tokens(listing.mint, stranger.pubkey(), 2);
+    let dust = ix::deposit(stranger.pubkey(), trader.margin, &listing, (source, 1));
+    refuse(&mut world, &dust, &[&stranger], "NewCollateralByStranger");
+    // What is held already anyone may add to, and a delegate may start.
+    let appoint = world.delegate_instruction(&trader, stranger.pubkey());
+    accept(&mut world, &appoint, &[&trader.key]);
+    accept(&mut world, &dust, &[&stranger]);
+    let dismiss = world.delegate_instruction(&trader, trader.key.pubkey());
+    accept(&mut world, &dismiss, &[&trader.key]);
+    accept(&mut world, &dust, &[&stranger]);
+    assert_eq!(world.margin(&trader.margin).collaterals[0].amount, 2);
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn the_exchange_starts_with_exactly_what_its_arguments_say() {
     assert_eq!(exchange.fee_recipient, fixtures::address("fee recipient"));
     assert_eq!((exchange.quote_mint, exchange.quote_vault), (usdc(), address::vault(&usdc())));
     assert_eq!((exchange.protocol_fees, exchange.next_incarnation), (0, 1));
-    assert_eq!((exchange.quote_weight_ppm, exchange.quote_decimals), (1_000_000, QUOTE_DECIMALS));
+    assert_eq!((exchange.quote_weight.at(0), exchange.quote_decimals), (1_000_000, QUOTE_DECIMALS));
     assert_eq!((exchange.market_count, exchange.vault_count, exchange.pause), (0, 1, 0));
 
     let vault = world.get::<Vault>(&address::vault(&usdc()));

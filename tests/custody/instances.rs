@@ -237,7 +237,7 @@ fn accounts() -> Vec<Instance> {
     let sponsor = closing.sponsor.insecure_clone();
     closing.world.send(std::slice::from_ref(&open), &[&key, &sponsor]).expect("open");
     let close = ix::close_margin_account(owner, address::margin_account(&owner, 1));
-    let set = ix::set_delegate(owner, stage.alice.margin, stage.bob.key.pubkey());
+    let set = stage.world.delegate_instruction(&stage.alice, stage.bob.key.pubkey());
 
     let quote_vault = stage.world.listings.vaults[0];
     let deposit = ix::deposit(owner, stage.alice.margin, &quote_vault, (stage.alice.tokens, 1_000));
@@ -295,7 +295,7 @@ fn common() -> Vec<Instance> {
     let listings = stage.world.listings.clone();
     let sol = World::oracles(&SOL_ASSET);
     let refresh_market = ix::refresh_market(SOL, sol);
-    let refresh_vault = ix::refresh_vault(&listings.vaults[usize::from(SOL_VAULT)].mint, sol);
+    let refresh_vault = ix::refresh_vault((SOL_VAULT, &listings.vaults[usize::from(SOL_VAULT)].mint), sol);
     let keys = (stage.alice.key.pubkey(), stage.alice.tokens, stage.shares);
     let add = ix::add_liquidity(&listings, keys, (1_000 * DOLLAR, 1)).expect("builds");
     let add_names = &[

@@ -60,7 +60,14 @@ fn the_first_provider_gets_a_share_for_each_unit_and_the_next_ones_their_part() 
     let first = Provider::new(&mut world, 1_000_000);
     let provider = first.trader.key.pubkey();
     let added = first.mint(&mut world, 1_000_000);
-    let expected = LiquidityAdded { provider, sequence: 0, amount: 1_000_000, shares: 1_000_000, nav: 0 };
+    let expected = LiquidityAdded {
+        provider,
+        sequence: 0,
+        vault_sequence: 0,
+        amount: 1_000_000,
+        shares: 1_000_000,
+        nav: 0,
+    };
     assert_eq!(added, expected);
     // The pool doubles: NAV 2 000 000 and a thousand virtual units for 1 001 000 shares.
     earn(&mut world, 1_000_000);
@@ -68,7 +75,10 @@ fn the_first_provider_gets_a_share_for_each_unit_and_the_next_ones_their_part() 
     let added = second.mint(&mut world, 500_000);
     let shares = 500_000 * 1_001_000 / 2_001_000;
     let provider = second.trader.key.pubkey();
-    assert_eq!(added, LiquidityAdded { provider, sequence: 1, amount: 500_000, shares, nav: 2_000_000 });
+    assert_eq!(
+        added,
+        LiquidityAdded { provider, sequence: 1, vault_sequence: 1, amount: 500_000, shares, nav: 2_000_000 }
+    );
 
     let pool = world.pool();
     assert_eq!((pool.idle, pool.sequence, pool.junior.shares), (2_500_000, 2, 1_000_000 + shares));
@@ -103,7 +113,10 @@ fn a_provider_comes_in_at_the_price_that_is_worse_for_the_provider() {
             |index, price| world.market(index).core.book.equity(price).expect("equity").0.unsigned_abs();
         let sol = equity(SOL, worse);
         assert!(sol > equity(SOL, if live_is_worse { oracle.ema } else { oracle.price }));
-        let nav = world.pool().idle + sol + equity(BTC, world.market(BTC).core.oracle.price);
+        let earned = world.market(SOL).core.book.fees.pool;
+        assert!(earned > 0, "fees that were not swept belong to those who are in");
+        let btc = equity(BTC, world.market(BTC).core.oracle.price);
+        let nav = world.pool().idle + sol + earned + btc;
         let supply = supply(&world);
         let provider = Provider::new(&mut world, DOLLAR);
         let added = provider.mint(&mut world, DOLLAR);
@@ -186,7 +199,7 @@ fn every_market_must_be_passed_in_order_and_with_a_fresh_price() {
 
     type Spoil = fn(&mut Market);
     let table: [(&str, Spoil); 3] = [
-        ("PriceStale", |m| m.core.oracle.publish_time = GENESIS - 61),
+        ("PriceStale", |m| m.core.oracle.publish_time = GENESIS - 6),
         ("PriceWide", |m| m.core.oracle.conf = m.core.oracle.price.to_bits() / 100 + 1),
         ("PriceDivergent", |m| m.core.oracle.divergent = 1),
     ];
@@ -198,8 +211,39 @@ fn every_market_must_be_passed_in_order_and_with_a_fresh_price() {
             world.svm = svm;
         }
     }
-    world.tamper::<Market>(&address::market(SOL), |m| m.core.oracle.publish_time = GENESIS - 60);
+    world.tamper::<Market>(&address::market(SOL), |m| m.core.oracle.publish_time = GENESIS - 5);
     accept(&mut world, &add, &[&key]);
+}
+
+#[test]
+fn sweeping_before_or_after_a_deposit_mints_the_same_shares() {
+    let mint = |sweep: bool| {
+        let mut world = World::new();
+        let trader = world.funded_trader(100_000 * DOLLAR);
+        world.open(&trader, SOL, Side::Long, 1_000 * SOL_ASSET.one()).expect("open");
+        if sweep {
+            accept(&mut world, &ix::sweep_market(SOL), &[]);
+        }
+        let provider = Provider::new(&mut world, 1_000 * DOLLAR);
+        provider.mint(&mut world, 1_000 * DOLLAR).shares
+    };
+    assert_eq!(mint(false), mint(true));
+}
+
+#[test]
+fn liquidity_is_capped_by_the_net_asset_value_to_the_unit() {
+    let mut world = World::new();
+    let provider = Provider::new(&mut world, 3_000);
+    let vault = world.listings.vaults[0].address;
+    let nav = 10_000_000 * DOLLAR;
+    world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = nav + 1_000);
+    let keys = (provider.trader.key.pubkey(), provider.trader.tokens, provider.shares);
+    let add = |world: &World, amount| ix::add_liquidity(&world.listings, keys, (amount, 0)).expect("builds");
+    let key = provider.trader.key.insecure_clone();
+    let (over, exact, more) = (add(&world, 1_001), add(&world, 1_000), add(&world, 1));
+    refuse(&mut world, &over, &[&key], "DepositCap");
+    accept(&mut world, &exact, &[&key]);
+    refuse(&mut world, &more, &[&key], "DepositCap");
 }
 
 /// What an account's shares are worth now.

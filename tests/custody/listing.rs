@@ -292,7 +292,7 @@ fn the_first_refresh_after_a_listing_cannot_leave_out_the_secondary() {
     listing.world.advance(30);
     listing.print(PRIMARY, ETH_ASSET.price / 2, GENESIS + 30);
     listing.print(SECONDARY, ETH_ASSET.price, GENESIS - 31);
-    let refresh = ix::refresh_vault(&listing.mint, both());
+    let refresh = ix::refresh_vault((1, &listing.mint), both());
     refuse(&mut listing.world, &refresh, &[], "SecondaryStillValid");
 }
 

@@ -132,7 +132,7 @@ fn delegated() -> (World, Trader, Keypair) {
     let mut world = World::new();
     let trader = world.funded_trader(10_000 * DOLLAR);
     let delegate = world.keypair();
-    let set = ix::set_delegate(trader.key.pubkey(), trader.margin, delegate.pubkey());
+    let set = world.delegate_instruction(&trader, delegate.pubkey());
     let outcome = accept(&mut world, &set, &[&trader.key]);
     let expected = DelegateSet { account: trader.margin, delegate: delegate.pubkey() };
     assert_eq!(event(&outcome), &Event::DelegateSet(expected));
@@ -153,7 +153,7 @@ fn a_delegate_may_trade_until_the_owner_says_otherwise() {
     let close = signed_by(&world.close_instruction(&trader, SOL, SOL_ASSET.one() / 2), &delegate);
     accept(&mut world, &close, &[&delegate]);
 
-    let nobody = ix::set_delegate(trader.key.pubkey(), trader.margin, Pubkey::default());
+    let nobody = world.delegate_instruction(&trader, Pubkey::default());
     accept(&mut world, &nobody, &[&trader.key]);
     assert_eq!(world.margin(&trader.margin).delegate, Pubkey::default());
     refuse(&mut world, &open, &[&delegate], "Unauthorized");
@@ -180,12 +180,13 @@ fn nobody_but_the_owner_closes_an_account_or_sets_its_delegate() {
     let stranger = world.keypair();
     let admin = world.admin.insecure_clone();
     for imposter in [&delegate, &stranger, &admin] {
-        let set = ix::set_delegate(imposter.pubkey(), trader.margin, imposter.pubkey());
+        let mut set = world.delegate_instruction(&trader, imposter.pubkey());
+        set.accounts[0].pubkey = imposter.pubkey();
         refuse(&mut world, &set, &[imposter], "Unauthorized");
         let close = ix::close_margin_account(imposter.pubkey(), trader.margin);
         refuse(&mut world, &close, &[imposter], "Unauthorized");
     }
-    let set = ix::set_delegate(trader.key.pubkey(), trader.margin, stranger.pubkey());
+    let set = world.delegate_instruction(&trader, stranger.pubkey());
     refuse(&mut world, &unsigned(&set, 0), &[], "AccountNotSigner");
     let close = ix::close_margin_account(trader.key.pubkey(), trader.margin);
     refuse(&mut world, &unsigned(&close, 0), &[], "AccountNotSigner");

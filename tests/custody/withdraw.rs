@@ -24,8 +24,10 @@ fn new() -> (World, Trader, Pubkey) {
 #[test]
 fn tokens_move_from_the_vault_to_the_owner_and_off_the_ledger_to_the_unit() {
     let (mut world, trader, sol) = new();
-    for (vault, destination, total) in [(0, trader.tokens, QUOTE), (SOL_VAULT, sol, COLLATERAL)] {
-        for (sequence, amount) in [(1, 1), (2, total - 1)] {
+    // Liquidity and a deposit of quote came before, a deposit of SOL before.
+    let table = [(0, trader.tokens, QUOTE, 2), (SOL_VAULT, sol, COLLATERAL, 1)];
+    for (vault, destination, total, first) in table {
+        for (sequence, amount) in [(first, 1), (first + 1, total - 1)] {
             let before = world.vault(vault);
             let held = world.token_balance(&before.token_account);
             let got = world.token_balance(&destination);

@@ -102,7 +102,7 @@ fn a_quote_token_below_one_counts_for_less() {
     let (mut world, trader, sol) = new();
     world.withdraw(&trader, SOL_VAULT, (sol, 100_000_000_000)).expect("withdraw");
     let full = most(&world, &trader.margin, 0);
-    world.tamper::<Exchange>(&address::exchange(), |e| e.quote_weight_ppm = 950_000);
+    world.tamper::<Exchange>(&address::exchange(), |e| e.quote_weight.fresh_ppm = 950_000);
     assert!(most(&world, &trader.margin, 0) < full);
     at_the_boundary(&mut world, &trader, 0, trader.tokens);
 }
