@@ -24,7 +24,13 @@ fn moved(world: &mut World, market: u16) -> i64 {
     let allocate = allocate(world, market);
     let outcome = accept(world, &allocate, &[]);
     let Event::LiquidityAllocated(allocated) = event(&outcome) else { panic!("{outcome:?}") };
+    assert_eq!(allocated.committed, world.market(market).core.book.committed);
     allocated.amount
+}
+
+/// Principal that a market was lent and has not given back.
+fn committed(world: &World, market: u16) -> u64 {
+    world.market(market).core.book.committed
 }
 
 #[track_caller]
@@ -85,11 +91,11 @@ fn what_is_above_the_target_goes_back() {
     let mut world = World::new();
     set_weight(&mut world, SOL, 300_000);
     assert_eq!(moved(&mut world, SOL), -i64::try_from(MILLION).expect("fits"));
-    assert_eq!(millions(&world, SOL), [3, 3]);
+    assert_eq!((millions(&world, SOL), committed(&world, SOL)), ([3, 3], 3 * MILLION));
     nothing(&mut world, SOL);
     set_weight(&mut world, SOL, 400_000);
-    assert_eq!(moved(&mut world, SOL).unsigned_abs(), MILLION);
-    assert_eq!(millions(&world, SOL), [4, 2]);
+    assert_eq!(moved(&mut world, SOL), i64::try_from(MILLION).expect("fits"));
+    assert_eq!((millions(&world, SOL), committed(&world, SOL)), ([4, 2], 4 * MILLION));
 }
 
 #[test]
@@ -140,6 +146,46 @@ fn a_market_that_earned_keeps_its_target_and_gives_back_the_rest_to_the_unit() {
     assert_eq!(moved(&mut world, SOL), -i64::try_from(cash - target).expect("fits"));
     assert_eq!(world.market(SOL).core.book.cash, target);
     assert_eq!(world.pool().idle, 2 * MILLION + cash - target);
+    // The profit was realised, and there was more of it than went back: no principal did.
+    assert_eq!(committed(&world, SOL), 4 * MILLION);
+    // With a smaller target the profit that stayed goes first, and principal after it.
+    set_weight(&mut world, SOL, 300_000);
+    let back = moved(&mut world, SOL).unsigned_abs();
+    assert!(back > target - 4 * MILLION, "{back}");
+    assert_eq!(committed(&world, SOL), target - back);
+    assert_eq!(world.market(SOL).core.book.cash, target - back);
+}
+
+#[test]
+fn what_traders_lose_on_paper_is_lent_back_when_the_price_returns() {
+    let mut world = World::new();
+    let trader = world.funded_trader(100_000 * DOLLAR);
+    world.open(&trader, SOL, Side::Long, 1_000 * SOL_ASSET.one()).expect("open");
+    // The spread that the trader paid is equity of the market already: its share of that goes back.
+    assert!(moved(&mut world, SOL) < 0);
+    let money = |world: &World| (world.market(SOL).core.book.cash, world.pool().idle);
+    let (cash, idle) = money(&world);
+    assert_eq!(committed(&world, SOL), cash, "nothing was realised: all cash is principal");
+    let settle = |world: &mut World, price| {
+        world.settle_price(SOL, price);
+        world.tamper::<Market>(&address::market(SOL), |m| m.core.oracle.ema = m.core.oracle.price);
+        world.set_price(BTC, BTC_ASSET.price);
+    };
+    for _ in 0..3 {
+        settle(&mut world, 120 * PRINT);
+        let back = moved(&mut world, SOL);
+        // 30,000 dollars on paper; four tenths of that is the market's own.
+        assert_eq!(back.unsigned_abs() / DOLLAR, 18_000);
+        assert!(back < 0);
+        assert_eq!(money(&world), (cash - back.unsigned_abs(), idle + back.unsigned_abs()));
+        assert_eq!(committed(&world, SOL), cash - back.unsigned_abs(), "principal");
+        nothing(&mut world, SOL);
+        settle(&mut world, 150 * PRINT);
+        assert_eq!(moved(&mut world, SOL), -back);
+        assert_eq!(money(&world), (cash, idle));
+        assert_eq!(committed(&world, SOL), cash);
+        nothing(&mut world, SOL);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use bulwark_sdk::{Instruction, Pubkey};
 use bulwark_tests::{Keypair, Signer as _, fixtures};
 
 use crate::instances::{Instance, initialize_exchange, on_stage};
-use crate::support::{Snapshot, label, refuse};
+use crate::support::{Snapshot, accept, label, refuse};
 
 /// `(instruction, change, why the other account is as good)`; a change ending in `*` stands for all that begin so.
 const LEGITIMATE: &[(&str, &str, &str)] = &[
@@ -199,6 +199,27 @@ fn an_account_in_the_wrong_place_is_refused_by_name_and_changes_nothing() {
 #[test]
 fn an_account_in_the_wrong_place_of_initialize_exchange_is_refused_by_name_and_changes_nothing() {
     spoil_all(vec![initialize_exchange()]);
+}
+
+#[test]
+fn only_the_refresh_of_the_quote_vault_writes_the_exchange() {
+    for (name, writable) in [("refresh_vault", false), ("refresh_vault, quote", true)] {
+        let instance = on_stage().into_iter().find(|instance| instance.name == name);
+        let Instance { mut world, instruction, .. } = instance.expect("an instance");
+        assert_eq!(instruction.accounts[0].is_writable, writable, "{name}");
+        let [mut read_only, mut written] = [instruction.clone(), instruction];
+        read_only.accounts[0].is_writable = false;
+        written.accounts[0].is_writable = true;
+        let before = world.exchange();
+        if writable {
+            refuse(&mut world, &read_only, &[], "AccountNotMutable");
+        } else {
+            accept(&mut world, &read_only, &[]);
+        }
+        accept(&mut world, &written, &[]);
+        let changed = bytemuck::bytes_of(&*before) != bytemuck::bytes_of(&*world.exchange());
+        assert_eq!(changed, writable, "{name}");
+    }
 }
 
 #[test]

@@ -3,10 +3,12 @@
 use bulwark_sdk::engine::units::{Quote, Side};
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
+use bulwark_sdk::listings::VaultListing;
 use bulwark_sdk::program::events::Deposited;
 use bulwark_sdk::program::state::Vault;
+use bulwark_sdk::{Instruction, Pubkey};
 use bulwark_tests::fixtures::*;
-use bulwark_tests::{SOL, SOL_VAULT, Signer, Trader, World};
+use bulwark_tests::{Keypair, SOL, SOL_VAULT, Signer, Trader, World};
 
 use crate::support::*;
 
@@ -118,27 +120,93 @@ fn the_cap_can_be_reached_exactly_and_not_passed() {
 fn margin_can_be_topped_up_in_quote_whatever_the_cap_of_liquidity() {
     let (mut world, trader) = new();
     let vault = world.listings.vaults[0].address;
-    world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = 0);
-    world.deposit(&trader, AMOUNT).expect("deposit");
-    assert_eq!(world.margin(&trader.margin).quote.units_or_zero(), AMOUNT);
+    for (n, cap) in [0, 1, world.vault(0).recorded].into_iter().enumerate() {
+        world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = cap);
+        world.deposit(&trader, AMOUNT / 3).expect("deposit");
+        assert_eq!(quote(&world, &trader.margin).unsigned_abs(), AMOUNT / 3 * (n as u64 + 1));
+    }
+}
+
+/// SOL and eight more collaterals.
+fn nine_collaterals(world: &mut World) -> Vec<(u16, VaultListing)> {
+    let more: Vec<_> = (1..9).map(|_| world.list_vault(&SOL_ASSET, 9, 1_000)).collect();
+    let all = [SOL_VAULT].into_iter().chain(more);
+    all.map(|vault| (vault, world.listings.vaults[usize::from(vault)])).collect()
+}
+
+/// Deposits of one unit of each of these collaterals by someone.
+fn dust(
+    world: &mut World,
+    key: &Keypair,
+    margin: Pubkey,
+    listings: &[(u16, VaultListing)],
+) -> Vec<Instruction> {
+    let one = |(_, listing): &(u16, VaultListing)| {
+        let source = world.create_tokens(listing.mint, key.pubkey(), 10);
+        ix::deposit(key.pubkey(), margin, listing, (source, 1))
+    };
+    listings.iter().map(one).collect()
 }
 
 #[test]
-fn attack_a_strangers_dust_cannot_take_the_slots_that_the_owner_needs() {
+fn attack_a_strangers_dust_cannot_fill_the_slots_that_the_owner_needs() {
     let (mut world, trader) = new();
-    let stranger = world.keypair();
-    let listing = world.listings.vaults[usize::from(SOL_VAULT)];
-    let source = world.create_tokens(listing.mint, stranger.pubkey(), 2);
-    let dust = ix::deposit(stranger.pubkey(), trader.margin, &listing, (source, 1));
-    refuse(&mut world, &dust, &[&stranger], "NewCollateralByStranger");
-    // What is held already anyone may add to, and a delegate may start.
-    let appoint = world.delegate_instruction(&trader, stranger.pubkey());
+    let listings = nine_collaterals(&mut world);
+    let (stranger, admin) = (world.keypair(), world.admin.insecure_clone());
+    let of_stranger = dust(&mut world, &stranger, trader.margin, &listings);
+    let of_admin = dust(&mut world, &admin, trader.margin, &listings[..1]);
+    let of_owner = dust(&mut world, &trader.key, trader.margin, &listings);
+    refuse(&mut world, &of_admin[0], &[&admin], "NewCollateralByStranger");
+    for n in 0..8 {
+        for deposit in &of_stranger[n..] {
+            refuse(&mut world, deposit, &[&stranger], "NewCollateralByStranger");
+        }
+        accept(&mut world, &of_owner[n], &[&trader.key]);
+        accept(&mut world, &of_stranger[n], &[&stranger]);
+    }
+    // All slots are taken: the ninth is no stranger's to add either, and quote needs no slot.
+    refuse(&mut world, &of_stranger[8], &[&stranger], "NewCollateralByStranger");
+    refuse(&mut world, &of_owner[8], &[&trader.key], "NoFreeCollateralSlot");
+    let usdc = world.listings.vaults[0];
+    let source = world.create_tokens(usdc.mint, stranger.pubkey(), 5);
+    let top_up = ix::deposit(stranger.pubkey(), trader.margin, &usdc, (source, 5));
+    accept(&mut world, &top_up, &[&stranger]);
+    assert_eq!(quote(&world, &trader.margin), 5);
+    let held = world.margin(&trader.margin).collaterals.map(|slot| (slot.vault, slot.amount));
+    assert!(held.iter().zip(&listings).all(|(slot, (vault, _))| *slot == (*vault, 2)), "{held:?}");
+
+    // What the owner took out wholly is not held, though its slot still names it.
+    let (vault, listing) = listings[3];
+    let out = world.create_tokens(listing.mint, trader.key.pubkey(), 0);
+    world.withdraw(&trader, vault, (out, 1)).expect("withdraw");
+    accept(&mut world, &of_stranger[3], &[&stranger]);
+    world.withdraw(&trader, vault, (out, 2)).expect("withdraw");
+    assert_eq!(world.margin(&trader.margin).collaterals[3].vault, vault);
+    refuse(&mut world, &of_stranger[3], &[&stranger], "NewCollateralByStranger");
+    accept(&mut world, &of_owner[8], &[&trader.key]);
+}
+
+#[test]
+fn a_delegate_adds_collaterals_as_long_as_it_is_one() {
+    let (mut world, trader) = new();
+    let listings = nine_collaterals(&mut world);
+    let (delegate, next) = (world.keypair(), world.keypair());
+    let deposits = dust(&mut world, &delegate, trader.margin, &listings);
+    // Delegate of another account is nobody here.
+    let other = world.trader(0);
+    let elsewhere = world.delegate_instruction(&other, delegate.pubkey());
+    accept(&mut world, &elsewhere, &[&other.key]);
+    refuse(&mut world, &deposits[0], &[&delegate], "NewCollateralByStranger");
+    let appoint = world.delegate_instruction(&trader, delegate.pubkey());
     accept(&mut world, &appoint, &[&trader.key]);
-    accept(&mut world, &dust, &[&stranger]);
-    let dismiss = world.delegate_instruction(&trader, trader.key.pubkey());
-    accept(&mut world, &dismiss, &[&trader.key]);
-    accept(&mut world, &dust, &[&stranger]);
-    assert_eq!(world.margin(&trader.margin).collaterals[0].amount, 2);
+    accept(&mut world, &deposits[0], &[&delegate]);
+    for successor in [next.pubkey(), Pubkey::default()] {
+        let dismiss = world.delegate_instruction(&trader, successor);
+        accept(&mut world, &dismiss, &[&trader.key]);
+        refuse(&mut world, &deposits[1], &[&delegate], "NewCollateralByStranger");
+        accept(&mut world, &deposits[0], &[&delegate]);
+    }
+    assert_eq!(world.margin(&trader.margin).collaterals.map(|slot| slot.amount), [3, 0, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, Margin, Order};
 use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::MarketStatus;
+use bulwark_sdk::program::state::{MarketStatus, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, *};
 use bulwark_tests::{Keypair, SOL, SOL_VAULT, Signer, Trader, World};
@@ -296,6 +296,11 @@ fn common() -> Vec<Instance> {
     let sol = World::oracles(&SOL_ASSET);
     let refresh_market = ix::refresh_market(SOL, sol);
     let refresh_vault = ix::refresh_vault((SOL_VAULT, &listings.vaults[usize::from(SOL_VAULT)].mint), sol);
+    let (usd, mut quoted) = (Asset { name: "USD", lot_decimals: QUOTE_DECIMALS, price: PRINT }, Stage::new());
+    let quote_sources = [fixtures::pyth_source(usd.feed(0)), OracleSource::NONE];
+    quoted.world.tamper::<Vault>(&listings.vaults[0].address, |v| v.sources = quote_sources);
+    quoted.world.print(&usd, usd.price, 1);
+    let refresh_quote = ix::refresh_vault((0, &listings.vaults[0].mint), World::oracles(&usd));
     let keys = (stage.alice.key.pubkey(), stage.alice.tokens, stage.shares);
     let add = ix::add_liquidity(&listings, keys, (1_000 * DOLLAR, 1)).expect("builds");
     let add_names = &[
@@ -313,6 +318,7 @@ fn common() -> Vec<Instance> {
     ];
     let members = [stage.alice.margin, stage.bob.margin];
     let check = ix::check_invariants(Some(&listings.vaults[0]), Some(SOL), members);
+    let refresh_names = &["exchange", "vault", "primary", "secondary"];
     let check_names = &["exchange", "market", "vault", "token_account"];
     let sweep_names = &["exchange", "market", "pool", "insurance_fund"];
     vec![
@@ -320,8 +326,8 @@ fn common() -> Vec<Instance> {
             ("refresh_market", &["exchange", "market", "primary", "secondary"]),
             refresh_market,
         ),
-        Stage::new()
-            .into_instance(("refresh_vault", &["exchange", "vault", "primary", "secondary"]), refresh_vault),
+        Stage::new().into_instance(("refresh_vault", refresh_names), refresh_vault),
+        quoted.into_instance(("refresh_vault, quote", refresh_names), refresh_quote),
         Stage::new().into_instance(("add_liquidity", add_names), add),
         Stage::new().into_instance(
             ("allocate_liquidity", &["exchange", "pool", "market"]),

@@ -6,7 +6,7 @@ use bulwark_sdk::engine::shares;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
-use bulwark_sdk::program::events::LiquidityAdded;
+use bulwark_sdk::program::events::{Deposited, LiquidityAdded, Withdrawn};
 use bulwark_sdk::program::state::{Market, Pool, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::*;
@@ -158,16 +158,41 @@ fn zero_too_little_and_too_much_are_refused() {
 }
 
 #[test]
-fn the_cap_of_the_quote_vault_binds_providers_too() {
+fn margin_takes_no_room_under_the_cap_of_liquidity_and_income_does() {
     let mut world = World::new();
     let provider = Provider::new(&mut world, 10_000);
-    let (vault, cap) = (world.listings.vaults[0].address, world.vault(0).recorded + 1_000);
-    world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = cap);
-    let add = provider.add(&world, 1_001, 0);
+    let trader = world.trader(10_000);
+    let (vault, nav) = (world.listings.vaults[0].address, 10_000_000 * DOLLAR);
+    world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = nav + 1_000);
+    world.deposit(&trader, 10_000).expect("deposit");
+    earn(&mut world, 400);
+    let add = provider.add(&world, 601, 0);
     refuse(&mut world, &add, &[&provider.trader.key], "DepositCap");
-    provider.mint(&mut world, 1_000);
-    let add = provider.add(&world, 1, 0);
-    refuse(&mut world, &add, &[&provider.trader.key], "DepositCap");
+    assert_eq!(provider.mint(&mut world, 600).nav, nav + 400);
+    // Zero forbids, and so does anything that the pool has outgrown.
+    for cap in [nav + 1_000, nav, 0] {
+        world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = cap);
+        let add = provider.add(&world, 2, 0);
+        refuse(&mut world, &add, &[&provider.trader.key], "DepositCap");
+    }
+}
+
+#[test]
+fn the_quote_vault_numbers_deposits_liquidity_and_withdrawals_in_one_row() {
+    let mut world = World::empty();
+    let provider = Provider::new(&mut world, 3_000);
+    let account = provider.trader.margin;
+    for round in 0..2 {
+        let added = provider.mint(&mut world, 1_000);
+        assert_eq!((added.sequence, added.vault_sequence), (round, 3 * round));
+        let outcome = world.deposit(&provider.trader, 500).expect("deposit");
+        let deposited = Deposited { account, vault: 0, sequence: 3 * round + 1, amount: 500 };
+        assert_eq!(event(&outcome), &Event::Deposited(deposited));
+        let outcome = world.withdraw(&provider.trader, 0, (provider.trader.tokens, 500)).expect("withdraw");
+        let withdrawn = Withdrawn { account, vault: 0, sequence: 3 * round + 2, amount: 500 };
+        assert_eq!(event(&outcome), &Event::Withdrawn(withdrawn));
+    }
+    assert_eq!((world.vault(0).sequence, world.pool().sequence), (6, 2));
 }
 
 #[test]
@@ -211,23 +236,39 @@ fn every_market_must_be_passed_in_order_and_with_a_fresh_price() {
             world.svm = svm;
         }
     }
-    world.tamper::<Market>(&address::market(SOL), |m| m.core.oracle.publish_time = GENESIS - 5);
+    // Five seconds: as for a trade.
+    for market in [SOL, BTC] {
+        world.tamper::<Market>(&address::market(market), |m| m.core.oracle.publish_time = GENESIS - 5);
+    }
     accept(&mut world, &add, &[&key]);
 }
 
 #[test]
 fn sweeping_before_or_after_a_deposit_mints_the_same_shares() {
-    let mint = |sweep: bool| {
+    let mut outcomes = Vec::new();
+    for before in [&[][..], &[SOL], &[BTC], &[SOL, BTC]] {
         let mut world = World::new();
         let trader = world.funded_trader(100_000 * DOLLAR);
         world.open(&trader, SOL, Side::Long, 1_000 * SOL_ASSET.one()).expect("open");
-        if sweep {
-            accept(&mut world, &ix::sweep_market(SOL), &[]);
+        world.open(&trader, BTC, Side::Short, BTC_ASSET.one()).expect("open");
+        let fees = [SOL, BTC].map(|market| world.market(market).core.book.fees.pool);
+        // 5 basis points of 150,000 and 60,000 dollars, seven tenths of it.
+        assert!(fees[0] > 52 * DOLLAR && fees[1] > 20 * DOLLAR, "{fees:?}");
+        for market in before {
+            accept(&mut world, &ix::sweep_market(*market), &[]);
         }
         let provider = Provider::new(&mut world, 1_000 * DOLLAR);
-        provider.mint(&mut world, 1_000 * DOLLAR).shares
-    };
-    assert_eq!(mint(false), mint(true));
+        let supply = u128::from(supply(&world));
+        let LiquidityAdded { nav, shares, .. } = provider.mint(&mut world, 1_000 * DOLLAR);
+        let without = u128::from(nav - fees[1]) + 1_000;
+        let more = u128::from(1_000 * DOLLAR) * (supply + 1_000) / without;
+        assert!(u128::from(shares) < more, "without the smaller fee it would have been {more}");
+        for market in [SOL, BTC] {
+            accept(&mut world, &ix::sweep_market(market), &[]);
+        }
+        outcomes.push((nav, shares, world.pool().idle, world.pool().junior.shares));
+    }
+    assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
 }
 
 #[test]

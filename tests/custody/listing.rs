@@ -4,6 +4,7 @@ use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token;
 use bulwark_sdk::engine::margin::CollateralParams;
 use bulwark_sdk::engine::market::MarketParams;
+use bulwark_sdk::engine::price::MAX_LEAD_SECONDS;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction::{self as ix, OracleAccounts};
 use bulwark_sdk::program::events::{MarketCreated, VaultCreated};
@@ -47,6 +48,12 @@ impl Listing {
         let print = Print { price, conf: 1, exponent: EXPONENT, publish_time, posted_slot: 0 };
         let data = pyth_pull(ETH_ASSET.feed(source), &print, Verification::Full);
         self.world.set_account(World::oracle_key(&ETH_ASSET, source), PYTH_RECEIVER, data);
+    }
+
+    fn print_both(&mut self, prices: [i64; 2], times: [i64; 2]) {
+        for (n, (price, time)) in [PRIMARY, SECONDARY].into_iter().zip(prices.into_iter().zip(times)) {
+            self.print(n, price, time);
+        }
     }
 
     fn vault(&self, oracles: OracleAccounts, args: CreateVaultArgs) -> Instruction {
@@ -270,16 +277,46 @@ fn a_listing_needs_a_first_price_from_the_sources_it_names() {
 
 #[test]
 fn a_listing_with_two_sources_needs_a_valid_price_of_both() {
-    let sources = [source(PRIMARY), source(SECONDARY)];
+    let price = ETH_ASSET.price;
     for silent in [PRIMARY, SECONDARY] {
-        for (price, publish_time) in [(0, GENESIS), (i64::MAX, GENESIS), (ETH_ASSET.price, GENESIS - 61)] {
+        let ahead = GENESIS + MAX_LEAD_SECONDS + 1;
+        for (price, publish_time) in
+            [(0, GENESIS), (i64::MAX, GENESIS), (price, GENESIS - 61), (price, ahead)]
+        {
             let mut listing = Listing::new();
             listing.print(silent, price, publish_time);
-            let create = listing.vault(both(), CreateVaultArgs { sources, ..vault_args() });
-            let signers = [&listing.admin, &listing.sponsor];
-            let result = listing.world.send(&[create], &signers);
-            assert!(result.is_err(), "source {silent} says {price} at {publish_time}: not in agreement");
+            let sources = [source(PRIMARY), source(SECONDARY)];
+            refuse_listing(&mut listing, "NoValidSource", sources, both());
         }
+    }
+}
+
+#[test]
+fn a_listing_with_two_sources_needs_them_to_agree_and_remembers_both() {
+    let sources = [source(PRIMARY), source(SECONDARY)];
+    let args = CreateVaultArgs { sources, ..vault_args() };
+    // Two per cent apart and no more, whichever is higher and whichever is older.
+    let (low, high) = (ETH_ASSET.price, ETH_ASSET.price / 100 * 102);
+    for times in [[GENESIS - 7, GENESIS - 60], [GENESIS - 60, GENESIS - 7]] {
+        for (prices, beyond) in [([low, high], [low, high + 1]), ([high, low], [high + 1, low])] {
+            let mut listing = Listing::new();
+            listing.print_both(beyond, times);
+            listing.refuse(&listing.vault(both(), args), "PriceDivergent");
+            listing.print_both(prices, times);
+            listing.accept(&listing.vault(both(), args));
+            let oracle = listing.world.get::<Vault>(&address::vault(&listing.mint)).core.oracle;
+            assert_eq!([oracle.primary_time, oracle.secondary_time], times);
+            let primary = (u128::from(prices[0].unsigned_abs()) << 32) / 10_000_000_000;
+            assert_eq!((u128::from(oracle.price.to_bits()), oracle.publish_time), (primary, times[0]));
+            assert_eq!((oracle.ema, oracle.divergent), (oracle.price, 0));
+        }
+        let mut listing = Listing::new();
+        listing.print_both([low, low], times);
+        for step in listing.market(both(), CreateMarketArgs { sources, ..market_args() }) {
+            listing.accept(&step);
+        }
+        let oracle = listing.world.market(0).core.oracle;
+        assert_eq!([oracle.primary_time, oracle.secondary_time], times);
     }
 }
 

@@ -3,7 +3,7 @@
 use bulwark_sdk::engine::position::Position;
 use bulwark_sdk::engine::units::{Quote, Side};
 use bulwark_sdk::event::Event;
-use bulwark_sdk::instruction::{self as ix};
+use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::program::events::{DelegateSet, MarginAccountClosed, MarginAccountOpened};
 use bulwark_sdk::program::state::{MarginAccount, VERSION};
 use bulwark_sdk::{Instruction, Pubkey, address};
@@ -201,6 +201,9 @@ fn attack_replaying_what_was_signed_for_an_earlier_account_at_the_same_address()
     let open = world.open_instruction(&trader, SOL, Side::Long, SOL_ASSET.one());
     let close = world.close_instruction(&trader, SOL, u64::MAX);
     let withdraw = withdraw_instruction(&world, &trader, 0, (trader.tokens, DOLLAR));
+    let delegate = world.keypair();
+    let appoint = world.delegate_instruction(&trader, delegate.pubkey());
+    accept(&mut world, &appoint, &[&trader.key]);
     world.withdraw(&trader, 0, (trader.tokens, 5_000 * DOLLAR)).expect("withdraw");
 
     // Closed and opened again in one transaction, by instructions that name no incarnation.
@@ -213,9 +216,21 @@ fn attack_replaying_what_was_signed_for_an_earlier_account_at_the_same_address()
     world.send(&steps, &[&trader.key]).expect("close and open");
     assert!(world.margin(&trader.margin).incarnation > first);
 
-    for old in [&open, &withdraw] {
+    for old in [&open, &withdraw, &appoint] {
         refuse(&mut world, old, &[&trader.key], "WrongIncarnation");
     }
+    assert_eq!(
+        world.margin(&trader.margin).delegate,
+        Pubkey::default(),
+        "none until the owner says so again"
+    );
+    let mut later = world.margin(&trader.margin);
+    later.incarnation += 1;
+    let later = ix::set_delegate(Margin { address: trader.margin, account: &later }, delegate.pubkey());
+    refuse(&mut world, &later, &[&trader.key], "WrongIncarnation");
+    let appoint = world.delegate_instruction(&trader, delegate.pubkey());
+    accept(&mut world, &appoint, &[&trader.key]);
+    assert_eq!(world.margin(&trader.margin).delegate, delegate.pubkey());
     world.open(&trader, SOL, Side::Long, SOL_ASSET.one()).expect("signed for this account");
     refuse(&mut world, &close, &[&trader.key], "WrongIncarnation");
     world.close(&trader, SOL, u64::MAX).expect("signed for this account");
