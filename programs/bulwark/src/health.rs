@@ -2,8 +2,8 @@
 //!
 //! Health needs the markets and vaults of everything the account holds. They follow an instruction's own
 //! accounts in slot order, markets first, without those that the instruction names itself. Identity is
-//! owner, discriminator and index: only the listing instructions write such accounts, at a derived address and one
-//! for each index, so no address needs to be derived again.
+//! owner, discriminator and index: only the listing instructions write such accounts, at a derived address
+//! and one for each index, so no address needs to be derived again.
 
 use std::cell::Ref;
 
@@ -29,7 +29,7 @@ pub(crate) fn of_legs(
     legs.health(&mut Remaining(remaining.iter()), what).map_err(|Refused(error)| error)
 }
 
-/// Directory in the order in which they are asked for.
+/// The accounts that follow the instruction's own, in the order in which they are asked for.
 struct Remaining<'a, 'info>(core::slice::Iter<'a, AccountInfo<'info>>);
 
 /// A program error that engine errors turn into.
