@@ -42,6 +42,15 @@ pub fn value_for_issue(market: &Market) -> Result<u64> {
     highest.checked_add(market.book.fees.pool).ok_or(EngineError::Overflow)
 }
 
+/// What a market counts for when shares are redeemed or pool money is moved: its equity at the worse price.
+///
+/// # Errors
+/// [`EngineError::Overflow`].
+pub fn value_for_redeem(market: &Market) -> Result<u64> {
+    let [lowest, _] = market.book.equity_range(market.oracle.strict())?;
+    Ok(lowest)
+}
+
 /// Net asset value with one market more: start with the idle cash.
 ///
 /// # Errors

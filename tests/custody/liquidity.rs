@@ -2,7 +2,6 @@
 
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token;
-use bulwark_sdk::engine::shares;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
@@ -290,7 +289,7 @@ fn liquidity_is_capped_by_the_net_asset_value_to_the_unit() {
 /// What an account's shares are worth now.
 fn worth(world: &World, shares: &Pubkey) -> u64 {
     let (pool, held) = (world.pool(), world.token_balance(shares));
-    shares::value(held, pool.idle, pool.junior.shares).expect("value")
+    world.ask(|snapshot| snapshot.share_value(&pool, held)).expect("value")
 }
 
 #[test]

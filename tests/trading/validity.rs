@@ -117,7 +117,22 @@ impl Scene {
             refused(&mut world, instruction.clone(), &[&who.key], cell, what);
         }
     }
+
+    /// Runs the `n`th column of a table, and deposits, which every state allows.
+    fn check_column(&self, rows: &[Row<'_>], n: usize) {
+        let state = STATES[n];
+        for (action, instruction, who, row) in rows {
+            self.check(instruction, who, row[n], &format!("{state}: {action}"));
+        }
+        for vault in [0, SOL_VAULT] {
+            let (scene, instruction) = deposit(self, &self.exposed, vault);
+            scene.check(&instruction, &scene.exposed, "", &format!("{state}: deposit to vault {vault}"));
+        }
+    }
 }
+
+/// An action, who takes it, and what the table says to it in each state.
+type Row<'a> = (&'static str, Instruction, &'a Trader, [&'static str; 5]);
 
 fn deposit(scene: &Scene, who: &Trader, vault: u16) -> (Scene, Instruction) {
     let mut world = scene.world.fork();
@@ -161,13 +176,7 @@ fn a_markets_price_allows_what_the_table_says() {
             ("allocate to another", ix::allocate_liquidity(&scene.world.listings, BTC_MARKET), free, margin),
             ("settle", ix::settle_position(exposed.margin, UNI_MARKET), exposed, yes),
         ];
-        for (action, instruction, who, row) in cells {
-            scene.check(&instruction, who, row[n], &format!("{state}: {action}"));
-        }
-        for vault in [0, SOL_VAULT] {
-            let (scene, instruction) = deposit(&scene, exposed, vault);
-            scene.check(&instruction, &scene.exposed, "", &format!("{state}: deposit to vault {vault}"));
-        }
+        scene.check_column(&cells, n);
     }
 }
 
@@ -195,13 +204,7 @@ fn a_collaterals_price_allows_what_the_table_says() {
             ("withdraw quote with nothing open", scene.withdraw(free, 0, 1), free, yes),
             ("withdraw it with nothing open", scene.withdraw(free, SOL_VAULT, 1), free, yes),
         ];
-        for (action, instruction, who, row) in cells {
-            scene.check(&instruction, who, row[n], &format!("{state}: {action}"));
-        }
-        for vault in [0, SOL_VAULT] {
-            let (scene, instruction) = deposit(&scene, exposed, vault);
-            scene.check(&instruction, &scene.exposed, "", &format!("{state}: deposit to vault {vault}"));
-        }
+        scene.check_column(&cells, n);
     }
 }
 

@@ -77,9 +77,7 @@ impl Snapshot<'_> {
     pub fn share_value(&self, pool: &Pool, shares: u64) -> Result<u64, HealthError> {
         let mut nav = pool.idle;
         for index in 0..self.exchange.market_count {
-            let market = &self.find_market(index)?.core;
-            let [lowest, _] = market.book.equity_range(market.oracle.strict())?;
-            nav = shares::nav(nav, lowest)?;
+            nav = shares::nav(nav, shares::value_for_redeem(&self.find_market(index)?.core)?)?;
         }
         Ok(shares::value(shares, nav, pool.junior.shares)?)
     }

@@ -1,7 +1,7 @@
 //! Which vaults and markets there are: what instructions need to know of them.
 
 use anchor_lang::prelude::Pubkey;
-use bulwark::state::{MarginAccount, Vault};
+use bulwark::state::MarginAccount;
 
 use crate::address;
 
@@ -33,12 +33,6 @@ impl VaultListing {
     pub fn of_mint(mint: Pubkey, token_program: Pubkey) -> Self {
         let (address, token_account) = (address::vault(&mint), address::vault_tokens(&mint));
         Self { address, mint, token_account, token_program }
-    }
-
-    /// The listing of a decoded vault.
-    #[must_use]
-    pub fn of_vault(vault: &Vault, token_program: Pubkey) -> Self {
-        Self::of_mint(vault.mint, token_program)
     }
 }
 

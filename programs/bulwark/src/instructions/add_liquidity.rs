@@ -99,10 +99,10 @@ pub(crate) fn handler<'info>(
         let shares = shares::issue(received, nav, pool.junior.shares).or_error()?;
         require!(shares >= min_shares, BulwarkError::BelowMinimumShares);
 
-        let _ = limits::grow(nav, received, vault.core.params.max_deposits).or_error()?;
-        vault.recorded = limits::grow(vault.recorded, received, u64::MAX).or_error()?;
-        pool.idle = limits::grow(pool.idle, received, u64::MAX).or_error()?;
-        pool.junior.shares = limits::grow(pool.junior.shares, shares, u64::MAX).or_error()?;
+        limits::grow(nav, received, vault.core.params.max_deposits).or_error()?;
+        vault.recorded = limits::credit(vault.recorded, received).or_error()?;
+        pool.idle = limits::credit(pool.idle, received).or_error()?;
+        pool.junior.shares = limits::credit(pool.junior.shares, shares).or_error()?;
         emit!(LiquidityAdded {
             provider: ctx.accounts.provider.key(),
             sequence: state::next(&mut pool.sequence)?,

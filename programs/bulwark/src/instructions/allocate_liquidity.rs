@@ -4,7 +4,7 @@
 use anchor_lang::prelude::*;
 use bulwark_engine::price::{Action, Age};
 use bulwark_engine::units::Quote;
-use bulwark_engine::{allocation, market as engine, shares};
+use bulwark_engine::{allocation, shares};
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::LiquidityAllocated;
@@ -33,12 +33,12 @@ pub(crate) fn handler<'info>(ctx: Context<'info, AllocateLiquidity<'info>>) -> R
 
     let params = market.core.params;
     market.core.oracle.require(&params.oracle, (Action::PoolShares, Age::Margin), now).or_error()?;
-    let [own, _] = market.core.book.equity_range(market.core.oracle.strict()).or_error()?;
+    let own = shares::value_for_redeem(&market.core).or_error()?;
     let mut nav = shares::nav(pool.idle, own).or_error()?;
     let mut others = ctx.remaining_accounts.iter();
     for index in (0..exchange.market_count).filter(|&i| i != market.index) {
-        let lowest = |m: &engine::Market| m.book.equity_range(m.oracle.strict()).map(|[lowest, _]| lowest);
-        let equity = health::of_market(others.next(), index, (Age::Margin, now), lowest)?;
+        let at = (Age::Margin, now);
+        let equity = health::of_market(others.next(), index, at, shares::value_for_redeem)?;
         nav = shares::nav(nav, equity).or_error()?;
     }
     let active = market.status == MarketStatus::Active.to_byte();

@@ -65,7 +65,7 @@ pub(crate) fn handler(ctx: Context<Deposit>, amount: u64) -> Result<()> {
         let may_add = account.may_trade(ctx.accounts.depositor.key) || account.holds(vault.index);
         require!(may_add, BulwarkError::NewCollateralByStranger);
         let slot = account.collateral_or_free(vault.index).ok_or(BulwarkError::NoFreeCollateralSlot)?;
-        slot.amount = limits::grow(slot.amount, received, u64::MAX).or_error()?;
+        slot.amount = limits::credit(slot.amount, received).or_error()?;
     }
 
     emit!(Deposited {

@@ -31,9 +31,9 @@ pub(crate) fn handler(ctx: Context<SweepMarket>) -> Result<()> {
     let mut fund = ctx.accounts.insurance_fund.load_mut()?;
 
     let fees = market.core.sweep();
-    pool.idle = limits::grow(pool.idle, fees.pool, u64::MAX).or_error()?;
-    fund.reserve = limits::grow(fund.reserve, fees.insurance, u64::MAX).or_error()?;
-    exchange.protocol_fees = limits::grow(exchange.protocol_fees, fees.protocol, u64::MAX).or_error()?;
+    pool.idle = limits::credit(pool.idle, fees.pool).or_error()?;
+    fund.reserve = limits::credit(fund.reserve, fees.insurance).or_error()?;
+    exchange.protocol_fees = limits::credit(exchange.protocol_fees, fees.protocol).or_error()?;
 
     emit!(MarketSwept {
         market: market.index,
