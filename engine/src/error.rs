@@ -151,6 +151,25 @@ pub enum EngineError {
         /// Cap, token units.
         cap: u64,
     },
+    /// A vault's limit of what may leave in an hour.
+    #[error("{amount} is more than the {available} that may leave the vault now: withdraw less, or later")]
+    OutflowLimit {
+        /// Amount asked for, token units.
+        amount: u64,
+        /// What may leave now, token units.
+        available: u64,
+    },
+    /// A trigger that makes no sense.
+    #[error("not a valid trigger: {0}")]
+    InvalidTrigger(&'static str),
+    /// The mark price has not reached the trigger's.
+    #[error("the mark price is {mark}, the trigger waits for {trigger} (Q32.32)")]
+    TriggerNotMet {
+        /// Mark price, Q32.32 quote units per lot.
+        mark: u64,
+        /// Price of the trigger, Q32.32 quote units per lot.
+        trigger: u64,
+    },
     /// Equity is below the requirement.
     #[error("equity is {equity} quote units, the requirement is {requirement}: deposit or reduce")]
     InsufficientMargin {
@@ -182,6 +201,70 @@ pub enum EngineError {
     /// A share issue that would mint nothing.
     #[error("the amount buys less than one share")]
     TooSmallForOneShare,
+    /// A junior share is worth less than a thousandth of a quote unit.
+    #[error(
+        "{shares} shares are worth {value} quote units, under a thousandth each: no deposits until they recover"
+    )]
+    SharePriceTooLow {
+        /// Worth of the tranche at its highest, quote units.
+        value: u64,
+        /// Shares of the tranche.
+        shares: u64,
+    },
+    /// The pool owes its senior shares more than it is worth.
+    #[error(
+        "senior shares are owed {claim} quote units of a pool worth {nav}: no deposits until it recovers"
+    )]
+    SeniorImpaired {
+        /// What the senior shares are owed, quote units.
+        claim: u64,
+        /// Net asset value at its lowest, quote units.
+        nav: u64,
+    },
+    /// The senior claim would exceed its ratio to the junior tranche.
+    #[error(
+        "the senior claim would be {senior} quote units, the junior tranche allows {cap}: more junior or less senior first"
+    )]
+    SeniorRatio {
+        /// Senior claim after the operation, quote units.
+        senior: u64,
+        /// Largest claim for what the junior tranche would be worth, quote units.
+        cap: u64,
+    },
+    /// The redeem delay is not over.
+    #[error("the ticket can be redeemed in {seconds_left} s: wait")]
+    RedeemTooEarly {
+        /// Seconds until it can be redeemed.
+        seconds_left: i64,
+    },
+    /// Shares that are worth nothing after the fee.
+    #[error("the shares are worth {value} quote units, the fee is {fee}: nothing would be paid, keep them")]
+    WorthNothing {
+        /// Worth of the shares, quote units.
+        value: u64,
+        /// Fee, quote units.
+        fee: u64,
+    },
+    /// The pool's cash is in the markets.
+    #[error(
+        "redemption of {asked} quote units, the pool has {idle} idle: allocate liquidity back from a market first"
+    )]
+    PoolIdle {
+        /// What the whole ticket would be paid, quote units.
+        asked: u64,
+        /// Idle cash, quote units.
+        idle: u64,
+    },
+    /// What would be left of the pool is too little for its exposure.
+    #[error(
+        "the markets use {used} quote units of the pool, after the redemption it would allow {cap}: wait until skew or deposits change"
+    )]
+    PoolUtilisation {
+        /// Exposure, quote units.
+        used: u64,
+        /// Largest exposure after paying the whole ticket, quote units.
+        cap: u64,
+    },
     /// A stored state that no sequence of operations can produce.
     #[error("corrupt state: {0}")]
     Corrupt(&'static str),

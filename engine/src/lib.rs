@@ -6,7 +6,7 @@
 //! the caller must discard what it passed as `&mut`, as a failed transaction does: it may be half changed.
 //!
 //! Rounding goes against the account that acts and in favour of the venue, unless a function says
-//! otherwise. Invariants are numbered I1–I18; those that these modules decide (I2, I3, I6, I9, I10, I13, I16) have
+//! otherwise. Invariants are numbered I1–I18; those that these modules decide (I2, I3, I6, I9, I10, I12, I13, I16) have
 //! property tests named after them under `tests/`.
 //!
 //! | module | its one idea |
@@ -15,22 +15,29 @@
 //! | [`wide`] | products wider than 64 bits, divided with a named rounding |
 //! | [`decay`] | how much of the past is left after `dt` |
 //! | [`price`] | from an oracle's print to a price that may be used, and for what |
+//! | [`volatility`] | margin and spread follow volatility |
+//! | [`carry`] | what it costs to hold a position: funding and borrow |
 //! | [`position`] | a position is two numbers |
 //! | [`ladder`] | who is in profit, known without a list of accounts |
 //! | [`book`] | a market owes its traders `T(P)` and owns `cash` |
 //! | [`fill`] | a fill is priced by the integral of a clamped line |
 //! | [`market`] | one market: parameters, price and book together |
 //! | [`trade`] | increase, decrease, settle: the only ways a position changes |
+//! | [`trigger`] | orders that wait for a price |
+//! | [`collateral`] | a token that backs an account counts less the more of it there is |
+//! | [`outflow`] | tokens leave a vault at a bounded rate |
 //! | [`margin`] | an account is worth a sum, and needs a sum |
 //! | [`allocation`] | pool money goes where its target says, and a loss is not refilled |
 //! | [`audit`] | what a market's account and its members' must agree on |
 //! | [`limits`] | what may grow, and how far |
-//! | [`shares`] | a share of the pool is worth its part of the net asset value |
+//! | [`pool`] | two tranches: one takes the losses, one the coupon |
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 
 pub mod allocation;
 pub mod audit;
 pub mod book;
+pub mod carry;
+pub mod collateral;
 pub mod decay;
 pub mod error;
 pub mod fill;
@@ -38,11 +45,14 @@ pub mod ladder;
 pub mod limits;
 pub mod margin;
 pub mod market;
+pub mod outflow;
+pub mod pool;
 pub mod position;
 pub mod price;
-pub mod shares;
 pub mod trade;
+pub mod trigger;
 pub mod units;
+pub mod volatility;
 pub mod wide;
 
 pub use error::EngineError;

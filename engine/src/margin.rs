@@ -5,20 +5,28 @@
 //! price and counts profit at a weight (never for a withdrawal), maintenance margin at the live price in
 //! full. Assets round down, requirements up.
 //!
+//! Markets of one risk group move together: with `L` and `S` the long and short requirements inside it, the group needs
+//! `max(L, S) + (1 − offset)·min(L, S)`.
+//!
 //! Invariant I9: more collateral never worsens health.
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::collateral::Collateral;
 use crate::market::Market;
 use crate::position::Position;
-use crate::price::{Action, Age, OracleParams, OracleState, within};
-use crate::units::{NormalPrice, PPM, Quote, Side, ppm_ceil, ppm_floor};
+use crate::price::{Action, Age, within};
+use crate::units::{NormalPrice, Quote, Side, ppm_ceil, ppm_floor};
 use crate::{EngineError, Result};
 
 /// Positions an account can hold.
 pub const MAX_POSITIONS: usize = 16;
 /// Volatile collaterals an account can hold.
 pub const MAX_COLLATERALS: usize = 8;
+/// Risk groups.
+pub const GROUPS: u8 = 8;
+/// Largest offset inside a risk group, ppm: what is left is 40 % of the smaller side at least.
+pub const MAX_OFFSET_PPM: u32 = 600_000;
 
 /// What the health is wanted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,71 +37,6 @@ pub enum HealthType {
     Withdraw,
     /// May stay: live prices, maintenance haircuts and fractions.
     Maint,
-}
-
-/// Haircuts of a collateral and how its oracle is judged, as a vault account stores them.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[cfg_attr(feature = "borsh", derive(borsh::BorshDeserialize))]
-#[cfg_attr(all(feature = "borsh", not(feature = "idl-build")), derive(borsh::BorshSerialize))]
-#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
-pub struct CollateralParams {
-    /// Cap of all deposits together, token units. Zero forbids deposits.
-    pub max_deposits: u64,
-    /// Haircut for initial margin, ppm.
-    pub haircut_init_ppm: u32,
-    /// Haircut for maintenance margin, ppm.
-    pub haircut_maint_ppm: u32,
-    /// How the oracle is judged.
-    pub oracle: OracleParams,
-}
-
-impl CollateralParams {
-    /// Checks the hard bounds of the program: haircuts in order, at least 2 % for initial margin.
-    ///
-    /// # Errors
-    /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
-    pub fn validate(&self) -> Result<()> {
-        within("haircut_init_ppm", self.haircut_init_ppm, 20_000, 1_000_000)?;
-        within("haircut_maint_ppm", self.haircut_maint_ppm, 10_000, self.haircut_init_ppm)?;
-        self.oracle.validate()
-    }
-}
-
-/// A collateral: haircuts and price in quote units per token unit.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
-#[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
-pub struct Collateral {
-    /// Haircuts and oracle parameters.
-    pub params: CollateralParams,
-    /// Price.
-    pub oracle: OracleState,
-}
-
-impl Collateral {
-    /// Worth of `amount` token units after the haircut, rounded down.
-    ///
-    /// For initial margin a price that is not Fresh makes the collateral worth nothing: a dead oracle must not
-    /// freeze the rest of the account. A withdrawal it stops. Maintenance margin takes a Fresh or Wide price
-    /// and refuses any other, for a collateral that can't be priced is no reason to liquidate.
-    ///
-    /// # Errors
-    /// [`EngineError::PriceNotUsable`] except for initial margin, [`EngineError::Overflow`].
-    pub fn value(&self, amount: u64, health: HealthType, now: i64) -> Result<u64> {
-        let action = if health == HealthType::Maint { Action::Close } else { Action::Withdraw };
-        match (self.oracle.require(&self.params.oracle, (action, Age::Margin), now), health) {
-            (Err(_), HealthType::Init) => return Ok(0),
-            (usable, _) => usable?,
-        };
-        let (price, haircut) = match health {
-            HealthType::Init | HealthType::Withdraw => {
-                (self.oracle.strict().low, self.params.haircut_init_ppm)
-            }
-            HealthType::Maint => (self.oracle.price, self.params.haircut_maint_ppm),
-        };
-        ppm_floor(price.mul_floor(amount)?, 1_000_000_u32.saturating_sub(haircut))
-    }
 }
 
 /// Value and requirement of an account, or of a part of one, quote units.
@@ -127,12 +70,18 @@ impl Health {
 
     /// Whether this is at least as far from trouble as `before`: `E − requirement` did not fall.
     ///
-    /// A decrease that passes this needs no other account: the legs it does not touch count the same.
+    /// A decrease that passes this needs no other account: the legs it does not touch count the same. With
+    /// `offset_ppm` of the leg's risk group, of the requirement that it gave up only `1 − offset` is sure to be gone.
     ///
     /// # Errors
     /// [`EngineError::Overflow`].
-    pub fn is_no_worse_than(self, before: Self) -> Result<bool> {
-        Ok(self.excess()? >= before.excess()?)
+    pub fn is_no_worse_than(self, before: Self, offset_ppm: u32) -> Result<bool> {
+        let freed = before.requirement.minus(self.requirement)?;
+        let sure = match u64::try_from(freed.0) {
+            Ok(freed) => Quote::from_units(ppm_floor(freed, PPM_ONE.saturating_sub(offset_ppm))?)?,
+            Err(_) => freed,
+        };
+        Ok(self.equity.plus(sure)? >= before.equity)
     }
 
     /// `Ok` if `E ≥ requirement`.
@@ -200,9 +149,9 @@ impl Health {
         let holding = ladder.member(position)?;
         let strict = market.oracle.strict();
         let (price, worst, fraction) = match (health, side) {
-            (HealthType::Maint, _) => (market.mark(), market.mark(), params.mmf_ppm),
-            (_, Side::Long) => (strict.low, strict.high, params.imf_ppm),
-            (_, Side::Short) => (strict.high, strict.high, params.imf_ppm),
+            (HealthType::Maint, _) => (market.mark(), market.mark(), market.mmf_ppm()),
+            (_, Side::Long) => (strict.low, strict.high, market.imf_ppm()?),
+            (_, Side::Short) => (strict.high, strict.high, market.imf_ppm()?),
         };
         let pnl = holding.pnl(NormalPrice::new(price, ladder.carry)?)?;
         let equity = match health {
@@ -217,56 +166,86 @@ impl Health {
     }
 }
 
-/// What a positive balance of the quote token counts for in initial margin.
-///
-/// `min(1, price)` while its oracle is alive and undisputed, and at most the configured floor otherwise.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+/// Offsets of the risk groups: governance sets them, the exchange stores them.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[cfg_attr(feature = "borsh", derive(borsh::BorshDeserialize))]
+#[cfg_attr(all(feature = "borsh", not(feature = "idl-build")), derive(borsh::BorshSerialize))]
 #[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
-pub struct QuoteWeight {
-    /// Last moment at which `fresh_ppm` counts, unix seconds.
-    pub until: i64,
-    /// Weight while the oracle is alive, ppm.
-    pub fresh_ppm: u32,
-    /// Most that counts when it is not, ppm.
-    pub floor_ppm: u32,
+pub struct RiskGroups {
+    /// What the smaller side's requirement is reduced by, ppm, of groups 1 to 8.
+    pub offset_ppm: [u32; 8],
 }
 
-impl QuoteWeight {
-    /// A quote token without an oracle counts in full.
-    pub const WHOLE: Self = Self { until: i64::MAX, fresh_ppm: 1_000_000, floor_ppm: 1_000_000 };
-
-    /// The weight before the oracle was first refreshed: the floor.
-    #[must_use]
-    pub const fn unrefreshed(params: &CollateralParams) -> Self {
-        let floor_ppm = 1_000_000_u32.saturating_sub(params.haircut_init_ppm);
-        Self { until: i64::MIN, fresh_ppm: floor_ppm, floor_ppm }
-    }
-
-    /// The weight that a refreshed oracle gives.
+impl RiskGroups {
+    /// Checks the hard bounds of the program.
     ///
     /// # Errors
-    /// [`EngineError::Overflow`] never for a price in range.
-    pub fn of(quote: &Collateral) -> Result<Self> {
-        let (oracle, params) = (&quote.oracle, &quote.params);
-        let fresh = oracle.strict().low.mul_floor(PPM)?.min(PPM);
-        let until = match oracle.divergent {
-            0 => oracle.publish_time.saturating_add(i64::from(params.oracle.max_margin_age)),
-            _ => i64::MIN,
-        };
-        Ok(Self {
-            until,
-            fresh_ppm: u32::try_from(fresh).map_err(|_| EngineError::Overflow)?,
-            ..Self::unrefreshed(params)
-        })
+    /// [`EngineError::ParameterOutOfBounds`].
+    pub fn validate(&self) -> Result<()> {
+        self.offset_ppm
+            .iter()
+            .try_for_each(|&offset| within("risk group offset_ppm", offset, 0, MAX_OFFSET_PPM))
     }
 
-    /// The weight at `now`, ppm.
+    /// Offset of a group, ppm; nothing for group 0.
     #[must_use]
-    pub fn at(&self, now: i64) -> u32 {
-        if now <= self.until { self.fresh_ppm } else { self.fresh_ppm.min(self.floor_ppm) }
+    pub fn offset(&self, group: u8) -> u32 {
+        let slot = usize::from(group).checked_sub(1).and_then(|i| self.offset_ppm.get(i));
+        slot.copied().unwrap_or(0)
     }
 }
+
+/// What an account is worth and needs, group by group.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Portfolio {
+    /// Equity and requirement of everything in no group.
+    alone: Health,
+    /// Long and short requirements by group, quote units.
+    groups: [[Quote; 2]; 8],
+}
+
+impl Portfolio {
+    /// Adds what belongs to no risk group: quote, collateral.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn add(&mut self, health: Health) -> Result<()> {
+        self.alone = self.alone.plus(health)?;
+        Ok(())
+    }
+
+    /// Adds a position's health, on its side of its market's group.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`], [`EngineError::Corrupt`].
+    pub fn add_position(&mut self, health: Health, group: u8, position: &Position) -> Result<()> {
+        let slot = usize::from(group).checked_sub(1).and_then(|i| self.groups.get_mut(i));
+        let Some([long, short]) = slot else { return self.add(health) };
+        let sum = if position.side()? == Side::Long { long } else { short };
+        *sum = sum.plus(health.requirement)?;
+        self.add(Health { requirement: Quote::ZERO, ..health })
+    }
+
+    /// The account's health.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn health(&self, groups: &RiskGroups) -> Result<Health> {
+        let mut sum = self.alone;
+        for ([long, short], offset) in self.groups.into_iter().zip(groups.offset_ppm) {
+            if long == Quote::ZERO && short == Quote::ZERO {
+                continue;
+            }
+            let rest = ppm_ceil(long.min(short).units_or_zero(), PPM_ONE.saturating_sub(offset))?;
+            let group = long.max(short).plus(Quote::from_units(rest)?)?;
+            sum.requirement = sum.requirement.plus(group)?;
+        }
+        Ok(sum)
+    }
+}
+
+const PPM_ONE: u32 = 1_000_000;
 
 /// One volatile collateral of an account. Empty if `amount` is zero.
 #[repr(C)]
@@ -304,11 +283,11 @@ pub trait Directory {
     ///
     /// # Errors
     /// If there is no such market at hand, or what `read` says.
-    fn market(
+    fn market<T>(
         &mut self,
         index: u16,
-        read: impl FnOnce(&Market) -> Result<Health>,
-    ) -> core::result::Result<Health, Self::Error>;
+        read: impl FnOnce(&Market) -> Result<T>,
+    ) -> core::result::Result<T, Self::Error>;
 
     /// Lets `read` see the collateral of vault `index`.
     ///
@@ -326,19 +305,21 @@ impl Legs<'_> {
     ///
     /// # Errors
     /// Whatever a leg or its listing refuses.
-    pub fn health<L: Directory>(
+    pub fn portfolio<L: Directory>(
         &self,
         directory: &mut L,
         (kind, now): (HealthType, i64),
-    ) -> core::result::Result<Health, L::Error> {
-        let mut sum = Health::default();
+    ) -> core::result::Result<Portfolio, L::Error> {
+        let mut sum = Portfolio::default();
         for position in self.positions.iter().filter(|p| p.is_open() && Some(p.market) != self.skip_market) {
-            let read = |market: &Market| Health::of_position(market, position, kind, now);
-            sum = sum.plus(directory.market(position.market, read)?)?;
+            directory.market(position.market, |market| {
+                let health = Health::of_position(market, position, kind, now)?;
+                sum.add_position(health, market.params.risk_group, position)
+            })?;
         }
         for slot in self.collaterals.iter().filter(|c| c.amount != 0 && Some(c.vault) != self.skip_vault) {
             let read = |collateral: &Collateral| Health::of_collateral(collateral, slot.amount, kind, now);
-            sum = sum.plus(directory.collateral(slot.vault, read)?)?;
+            sum.add(directory.collateral(slot.vault, read)?)?;
         }
         Ok(sum)
     }

@@ -6,9 +6,12 @@
 use bytemuck::{Pod, Zeroable};
 
 use crate::book::{Book, Fees};
+use crate::carry::{CarryParams, CarryState};
 use crate::fill::Curve;
-use crate::price::{OracleParams, OracleState, half_spread_ppm, within};
+use crate::margin::GROUPS;
+use crate::price::{OracleParams, OracleState, Selection, half_spread_ppm, within};
 use crate::units::{MAX_LOTS, PPM, Price, ppm_floor};
+use crate::volatility::{VolatilityParams, VolatilityState};
 use crate::{EngineError, Result};
 
 /// Risk parameters of a market. Ratios in ppm, lots in lots, amounts in quote units.
@@ -28,6 +31,10 @@ pub struct MarketParams {
     pub min_notional: u64,
     /// Orders are multiples of this, lots.
     pub step: u64,
+    /// Worth of a side's open interest from which on initial margin grows with it, quote units.
+    pub oi_margin_low: u64,
+    /// Worth at which initial margin is 100 %, quote units.
+    pub oi_margin_high: u64,
     /// Fee on notional.
     pub taker_fee_ppm: u32,
     /// The insurance fund's share of fees.
@@ -46,9 +53,9 @@ pub struct MarketParams {
     pub profit_cap_ppm: u32,
     /// Cap of an account's share of its side's open interest.
     pub max_share_ppm: u32,
-    /// Maintenance margin fraction.
+    /// Least maintenance margin fraction.
     pub mmf_ppm: u32,
-    /// Initial margin fraction.
+    /// Least initial margin fraction.
     pub imf_ppm: u32,
     /// Weight of positive unrealised profit in initial margin; withdrawals always use 0.
     pub profit_weight_ppm: u32,
@@ -58,10 +65,20 @@ pub struct MarketParams {
     pub max_gap_ppm: u32,
     /// Share of the pool that is allocated to this market.
     pub target_weight_ppm: u32,
+    /// After an increase, seconds in which a close in profit pays the toxic-exit fee.
+    pub toxic_window: u32,
+    /// Toxic-exit fee of a close at the time of the increase, ppm of its notional; falls to zero over the window.
+    pub toxic_fee_ppm: u32,
     /// A lot is 10^-`lot_decimals` of the base asset.
     pub lot_decimals: u8,
+    /// Risk group, 1 to 8; 0 for none. Longs and shorts of one group offset each other's margin.
+    pub risk_group: u8,
     /// Explicit padding.
-    pub _padding: [u8; 3],
+    pub _padding: [u8; 2],
+    /// Funding and borrow.
+    pub carry: CarryParams,
+    /// How spread and margin follow volatility.
+    pub volatility: VolatilityParams,
     /// How the oracle is judged.
     pub oracle: OracleParams,
 }
@@ -103,6 +120,13 @@ impl MarketParams {
         within("mmf_ppm", u64::from(self.mmf_ppm), gap_safe.max(5_000), 800_000)?;
         let least_imf = u64::from(self.mmf_ppm).saturating_mul(5).div_ceil(4);
         within("imf_ppm", u64::from(self.imf_ppm), least_imf, PPM)?;
+        within("oi_margin_low", self.oi_margin_low, 0, MAX_LOTS)?;
+        within("oi_margin_high", self.oi_margin_high, self.oi_margin_low.saturating_add(1), u64::MAX)?;
+        within("toxic_window", self.toxic_window, 0, 600)?;
+        within("toxic_fee_ppm", self.toxic_fee_ppm, 0, 10_000)?;
+        within("risk_group", self.risk_group, 0, GROUPS)?;
+        self.carry.validate()?;
+        self.volatility.validate()?;
         self.oracle.validate()
     }
 }
@@ -122,6 +146,10 @@ pub struct Market {
     pub params: MarketParams,
     /// Price.
     pub oracle: OracleState,
+    /// Volatility, and the margin fractions in force.
+    pub volatility: VolatilityState,
+    /// Funding and borrow rates in force.
+    pub carry: CarryState,
     /// Money and positions.
     pub book: Book,
 }
@@ -136,21 +164,45 @@ impl Market {
         within("worth of a lot (Q32.32)", oracle.price.to_bits(), *LOT_WORTH.start(), *LOT_WORTH.end())?;
         self.params = *params;
         self.oracle = oracle;
+        self.volatility = VolatilityState::initial(params, oracle.publish_time)?;
+        self.carry = CarryState { accrued_at: oracle.publish_time, ..CarryState::default() };
         self.book.initialize(oracle.price);
         Ok(())
     }
 
-    /// The curve at the live price, with the spread that the oracle's confidence asks for.
+    /// Takes in what [`crate::price::select`] chose: accrues carry at the old price, moves price, average and
+    /// volatility, lets the maintenance fraction drift.
+    ///
+    /// # Errors
+    /// As [`OracleState::accept`].
+    pub fn refresh(&mut self, selection: Selection, now: i64) -> Result<()> {
+        self.accrue(now)?;
+        let before = self.oracle;
+        self.oracle.accept(selection, &self.params.oracle)?;
+        let elapsed = self.oracle.publish_time.saturating_sub(before.publish_time);
+        if let Ok(elapsed @ 1..) = u32::try_from(elapsed) {
+            let prices = [before.price, self.oracle.price];
+            self.volatility.observe(prices, elapsed, &self.params.volatility)?;
+            self.update_borrow_rate()?;
+        }
+        self.volatility.drift(&self.params, now)
+    }
+
+    /// The curve at the live price, with the spread that the oracle's confidence, the price's age at `now` and the
+    /// market's volatility ask for.
     ///
     /// # Errors
     /// [`EngineError::Overflow`].
-    pub fn curve(&self) -> Result<Curve> {
+    pub fn curve(&self, now: i64) -> Result<Curve> {
         let params = &self.params;
+        let age = u64::try_from(now.saturating_sub(self.oracle.publish_time)).unwrap_or(0);
+        let volatile = self.volatility.half_spread_ppm(&params.volatility, age)?;
+        let base = u64::from(params.base_spread_ppm).max(volatile);
         Ok(Curve {
             price: self.oracle.price,
             skew_scale: params.skew_scale,
             max_impact_ppm: params.max_impact_ppm,
-            half_spread_ppm: half_spread_ppm(&self.oracle, params.base_spread_ppm, params.conf_spread_ppm)?,
+            half_spread_ppm: half_spread_ppm(&self.oracle, base, params.conf_spread_ppm)?,
         })
     }
 

@@ -398,8 +398,8 @@ pub const MAX_HALF_SPREAD_PPM: u32 = 890_000;
 ///
 /// # Errors
 /// [`EngineError::Overflow`] never for a stored state.
-pub fn half_spread_ppm(state: &OracleState, base_ppm: u32, conf_multiple_ppm: u32) -> Result<u32> {
+pub fn half_spread_ppm(state: &OracleState, base_ppm: u64, conf_multiple_ppm: u32) -> Result<u32> {
     let from_conf = ppm_ceil(state.conf_ppm()?, conf_multiple_ppm)?;
-    let half_spread = from_conf.max(u64::from(base_ppm)).min(u64::from(MAX_HALF_SPREAD_PPM));
+    let half_spread = from_conf.max(base_ppm).min(u64::from(MAX_HALF_SPREAD_PPM));
     u32::try_from(half_spread).map_err(|_| EngineError::Overflow)
 }

@@ -15,6 +15,7 @@ use crate::market::Market;
 use crate::position::{Holding, Position};
 use crate::price::{Action, Age};
 use crate::units::{Lots, NormalPrice, Price, Quote, Side, ppm_ceil};
+use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
 /// An order as the trader sent it.
@@ -59,11 +60,14 @@ pub struct TradeReport {
     pub fees: Fees,
     /// Pending unwind that was applied first.
     pub unwound: Unwound,
-    /// PnL realised by the closed lots, fee excluded.
+    /// PnL realised by the closed lots, fees excluded.
     pub realised: Quote,
-    /// Part of `realised` that moved between `cash` and the account: all of a loss, what cash covers of a profit.
+    /// Toxic-exit fee: part of a profit that stays in `cash`, for the pool.
+    pub toxic_fee: u64,
+    /// Part of `realised − toxic_fee` that moved between `cash` and the account: all of a loss, what cash covers of a
+    /// profit.
     pub paid: Quote,
-    /// Part of `realised` that stays in the slot as a claim.
+    /// Part of `realised − toxic_fee` that stays in the slot as a claim.
     pub claim: u64,
     /// Change of the account's quote balance: `paid − fee`.
     pub quote_change: Quote,
@@ -91,13 +95,14 @@ impl Market {
     pub fn increase(&mut self, position: &mut Position, side: Side, order: &Order) -> Result<TradeReport> {
         self.oracle.require(&self.params.oracle, (Action::Increase, Age::Trade), order.now)?;
         self.require_size(order.lots)?;
+        self.accrue(order.now)?;
         if !position.is_open() {
             return Err(EngineError::NoPosition);
         }
         if position.side()? != side {
             return Err(EngineError::OppositeSide);
         }
-        let (delta, skew, curve) = (Lots::on(side, order.lots)?, self.book.skew()?, self.curve()?);
+        let (delta, skew, curve) = (Lots::on(side, order.lots)?, self.book.skew()?, self.curve(order.now)?);
         let fill = curve.fill(skew, delta)?;
         curve.require_impact(skew, delta)?;
         fill.require_limit(order.limit)?;
@@ -110,6 +115,7 @@ impl Market {
 
         self.require_min_notional(position.lots.count())?;
         limits::require_caps(self, (side, position.lots), skew)?;
+        self.update_borrow_rate()?;
         self.charge(TradeReport { fill, unwound, ..TradeReport::default() })
     }
 
@@ -123,6 +129,7 @@ impl Market {
         if !position.is_open() {
             return Err(EngineError::NoPosition);
         }
+        self.accrue(order.now)?;
         let (side, skew) = (position.side()?, self.book.skew()?);
         let held = self.book.side(side).member(position)?.lots.count();
         let count = if order.lots == Order::ALL { held } else { order.lots };
@@ -130,7 +137,7 @@ impl Market {
             return Err(EngineError::CloseExceedsPosition { asked: count, held });
         }
         let delta = Lots::on(side.opposite(), count)?;
-        let fill = self.curve()?.fill(skew, delta)?;
+        let fill = self.curve(order.now)?.fill(skew, delta)?;
         fill.require_limit(order.limit)?;
         if count != held {
             self.require_size(count)?;
@@ -141,10 +148,25 @@ impl Market {
         let carry_part = self.book.side(side).carry.mul_floor(delta)?;
         let holding = Holding { lots: position.lots, quote: position.quote };
         let (rest, realised) = holding.decreased(count, fill.cost, carry_part)?;
-        let (paid, claim) = self.pay(realised)?;
+        let toxic_fee = self.toxic_fee(position, &fill, order.now)?.min(realised.units_or_zero());
+        let (paid, claim) = self.pay(realised.minus(Quote::from_units(toxic_fee)?)?)?;
         let rest = Holding { quote: rest.quote.plus(Quote::from_units(claim)?)?, ..rest };
         self.put_back(position, rest)?;
-        self.charge(TradeReport { fill, unwound, realised, paid, claim, ..TradeReport::default() })
+        self.update_borrow_rate()?;
+        self.charge(TradeReport { fill, unwound, realised, toxic_fee, paid, claim, ..TradeReport::default() })
+    }
+
+    /// What a close so soon after the position's increase pays of its profit at most: a share of the notional that falls
+    /// to zero over the window, rounded up. It is the price of the free option on the oracle's latency.
+    fn toxic_fee(&self, position: &Position, fill: &Fill, now: i64) -> Result<u64> {
+        let (window, elapsed) =
+            (i64::from(self.params.toxic_window), now.saturating_sub(position.increased_at));
+        let left = u64::try_from(window.saturating_sub(elapsed.max(0))).unwrap_or(0);
+        if left == 0 {
+            return Ok(0);
+        }
+        let whole = ppm_ceil(fill.notional, self.params.toxic_fee_ppm)?;
+        wide::mul_div(whole, left, u64::from(self.params.toxic_window), Round::Up)
     }
 
     /// Applies a pending unwind, pays a claim as far as cash allows, realises the loss of a losing position
@@ -157,6 +179,7 @@ impl Market {
         if !position.is_open() {
             return Err(EngineError::NoPosition);
         }
+        self.accrue(now)?;
         let claim = position.is_claim();
         let unwound = self.take_out(position)?;
         let mut holding = Holding { lots: position.lots, quote: position.quote };

@@ -41,7 +41,7 @@ fn nothing(world: &mut World, market: u16) {
 
 /// Cash of a market and idle money of the pool, millions of dollars.
 fn millions(world: &World, market: u16) -> [u64; 2] {
-    [world.market(market).core.book.cash, world.pool().idle].map(|amount| {
+    [world.market(market).core.book.cash, world.pool().core.idle].map(|amount| {
         assert_eq!(amount % MILLION, 0);
         amount / MILLION
     })
@@ -122,10 +122,10 @@ fn attack_a_market_that_lost_its_cash_is_not_refilled() {
     // Emptied wholly, it is still owed nothing: what it lost was its share.
     let vault = world.listings.vaults[0];
     world.tamper::<Market>(&address::market(SOL), |m| m.core.book.cash = 0);
-    world.tamper::<Vault>(&vault.address, |v| v.recorded -= cash);
+    world.tamper::<Vault>(&vault.address, |v| v.core.recorded -= cash);
     world.write_tokens(vault.token_account, |tokens| tokens.amount -= cash);
     nothing(&mut world, SOL);
-    assert_eq!(world.pool().idle, 2 * MILLION);
+    assert_eq!(world.pool().core.idle, 2 * MILLION);
     // Only a target above all that it was ever lent brings it more, and only by what it is above.
     set_weight(&mut world, SOL, 700_000);
     assert_eq!(moved(&mut world, SOL).unsigned_abs(), 6 * MILLION / 10 * 7 - 4 * MILLION);
@@ -145,7 +145,7 @@ fn a_market_that_earned_keeps_its_target_and_gives_back_the_rest_to_the_unit() {
     let target = (6 * MILLION + cash) / 10 * 4 + (6 * MILLION + cash) % 10 * 4 / 10;
     assert_eq!(moved(&mut world, SOL), -i64::try_from(cash - target).expect("fits"));
     assert_eq!(world.market(SOL).core.book.cash, target);
-    assert_eq!(world.pool().idle, 2 * MILLION + cash - target);
+    assert_eq!(world.pool().core.idle, 2 * MILLION + cash - target);
     // The profit was realised, and there was more of it than went back: no principal did.
     assert_eq!(committed(&world, SOL), 4 * MILLION);
     // With a smaller target the profit that stayed goes first, and principal after it.
@@ -163,7 +163,7 @@ fn what_traders_lose_on_paper_is_lent_back_when_the_price_returns() {
     world.open(&trader, SOL, Side::Long, 1_000 * SOL_ASSET.one()).expect("open");
     // The spread that the trader paid is equity of the market already: its share of that goes back.
     assert!(moved(&mut world, SOL) < 0);
-    let money = |world: &World| (world.market(SOL).core.book.cash, world.pool().idle);
+    let money = |world: &World| (world.market(SOL).core.book.cash, world.pool().core.idle);
     let (cash, idle) = money(&world);
     assert_eq!(committed(&world, SOL), cash, "nothing was realised: all cash is principal");
     let settle = |world: &mut World, price| {
@@ -267,12 +267,12 @@ fn a_sweep_hands_each_part_of_the_fees_to_its_owner_and_leaves_none() {
         "{protocol} {insurance}"
     );
 
-    let before = (world.pool().idle, world.market(SOL).sequence, world.pool().sequence);
+    let before = (world.pool().core.idle, world.market(SOL).sequence, world.pool().sequence);
     let outcome = accept(&mut world, &ix::sweep_market(SOL), &[]);
     let (sequence, pool_sequence) = (before.1, before.2);
     let swept = MarketSwept { market: SOL, sequence, pool_sequence, pool, insurance, protocol };
     assert_eq!(event(&outcome), &Event::MarketSwept(swept));
-    assert_eq!(world.pool().idle, before.0 + pool);
+    assert_eq!(world.pool().core.idle, before.0 + pool);
     assert_eq!(world.get::<InsuranceFund>(&address::insurance_fund()).reserve, insurance);
     assert_eq!(world.exchange().protocol_fees, protocol);
     assert_eq!(world.market(SOL).core.book.fees.total(), Ok(0));
@@ -281,5 +281,5 @@ fn a_sweep_hands_each_part_of_the_fees_to_its_owner_and_leaves_none() {
     let outcome = accept(&mut world, &ix::sweep_market(SOL), &[]);
     let Event::MarketSwept(again) = event(&outcome) else { panic!("{outcome:?}") };
     assert_eq!((again.pool, again.insurance, again.protocol), (0, 0, 0));
-    assert_eq!((world.pool().idle, world.exchange().protocol_fees), (before.0 + pool, protocol));
+    assert_eq!((world.pool().core.idle, world.exchange().protocol_fees), (before.0 + pool, protocol));
 }

@@ -34,8 +34,8 @@ fn quote_moves_from_the_wallet_to_the_vault_and_to_the_ledger_to_the_unit() {
         assert_eq!(world.token_balance(&trader.tokens), had - amount);
         assert_eq!(world.token_balance(&vault.token_account), held + amount);
         assert_eq!(
-            (world.vault(0).recorded, world.vault(0).sequence),
-            (vault.recorded + amount, sequence + 1)
+            (world.vault(0).core.recorded, world.vault(0).sequence),
+            (vault.core.recorded + amount, sequence + 1)
         );
     }
     assert_eq!(quote(&world, &trader.margin).unsigned_abs(), AMOUNT);
@@ -50,7 +50,7 @@ fn collateral_fills_one_slot_and_leaves_quote_alone() {
     assert_eq!((account.collaterals[0].vault, account.collaterals[0].amount), (SOL_VAULT, 15));
     assert!(account.collaterals[1..].iter().all(|slot| slot.amount == 0));
     assert_eq!(account.quote, Quote::ZERO);
-    assert_eq!((world.vault(SOL_VAULT).recorded, world.vault(SOL_VAULT).sequence), (15, 2));
+    assert_eq!((world.vault(SOL_VAULT).core.recorded, world.vault(SOL_VAULT).sequence), (15, 3));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn amounts_beyond_what_the_ledger_can_count_are_refused() {
         world.deposit(&trader, AMOUNT).expect("deposit");
         world.deposit_collateral(&trader, SOL_VAULT, 1).expect("deposit");
         world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = cap);
-        world.tamper::<Vault>(&listing.address, |v| v.recorded = 1);
+        world.tamper::<Vault>(&listing.address, |v| v.core.recorded = 1);
         world.write_tokens(listing.token_account, |tokens| tokens.amount = 0);
         let source = world.create_tokens(listing.mint, trader.key.pubkey(), amount);
         let deposit = ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, amount));
@@ -104,7 +104,7 @@ fn amounts_beyond_what_the_ledger_can_count_are_refused() {
 fn the_cap_can_be_reached_exactly_and_not_passed() {
     let (mut world, trader) = new();
     let listing = world.listings.vaults[usize::from(SOL_VAULT)];
-    let cap = world.vault(SOL_VAULT).recorded + 1_000;
+    let cap = world.vault(SOL_VAULT).core.recorded + 1_000;
     world.tamper::<Vault>(&listing.address, |v| v.core.params.max_deposits = cap);
     let source = world.create_tokens(listing.mint, trader.key.pubkey(), 2_000);
     let deposit = |amount| ix::deposit(trader.key.pubkey(), trader.margin, &listing, (source, amount));
@@ -120,7 +120,7 @@ fn the_cap_can_be_reached_exactly_and_not_passed() {
 fn margin_can_be_topped_up_in_quote_whatever_the_cap_of_liquidity() {
     let (mut world, trader) = new();
     let vault = world.listings.vaults[0].address;
-    for (n, cap) in [0, 1, world.vault(0).recorded].into_iter().enumerate() {
+    for (n, cap) in [0, 1, world.vault(0).core.recorded].into_iter().enumerate() {
         world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = cap);
         world.deposit(&trader, AMOUNT / 3).expect("deposit");
         assert_eq!(quote(&world, &trader.margin).unsigned_abs(), AMOUNT / 3 * (n as u64 + 1));

@@ -3,7 +3,8 @@
 use anchor_lang::solana_program::program_option::COption;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token;
-use bulwark_sdk::engine::margin::CollateralParams;
+use bulwark_sdk::engine::collateral::CollateralParams;
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::price::OracleParams;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
@@ -31,14 +32,15 @@ fn before() -> (World, Instruction) {
 }
 
 /// Everything that the instruction creates.
-fn created() -> [Pubkey; 6] {
+fn created() -> [Pubkey; 7] {
     let mint = usdc();
     [
         address::exchange(),
         address::vault(&mint),
         address::vault_tokens(&mint),
         address::pool(),
-        address::junior_mint(),
+        address::share_mint(TrancheKind::Junior),
+        address::share_mint(TrancheKind::Senior),
         address::insurance_fund(),
     ]
 }
@@ -64,13 +66,14 @@ fn the_exchange_starts_with_exactly_what_its_arguments_say() {
 
     let vault = world.get::<Vault>(&address::vault(&usdc()));
     assert_eq!((vault.mint, vault.token_account), (usdc(), address::vault_tokens(&usdc())));
-    assert_eq!((vault.recorded, vault.sequence, vault.index, vault.decimals), (0, 0, 0, QUOTE_DECIMALS));
+    assert_eq!((vault.core.recorded, vault.sequence, vault.index, vault.decimals), (0, 0, 0, QUOTE_DECIMALS));
     assert_eq!(vault.sources, [OracleSource::NONE; 2]);
     assert_eq!(vault.core.params, world.initialize_args().quote_params);
 
     let pool = world.pool();
-    assert_eq!((pool.idle, pool.sequence, pool.junior.shares), (0, 0, 0));
-    assert_eq!(pool.junior.mint, address::junior_mint());
+    assert_eq!((pool.core.idle, pool.sequence, pool.core.junior.shares), (0, 0, 0));
+    assert_eq!(pool.share_mints, TrancheKind::BOTH.map(address::share_mint));
+    assert_eq!(pool.core.params, world.initialize_args().pool_params);
     let fund = world.get::<InsuranceFund>(&address::insurance_fund());
     assert_eq!((fund.reserve, fund.staked), (0, 0));
     assert_eq!([exchange.version, vault.version, pool.version, fund.version], [VERSION; 4]);
@@ -79,16 +82,18 @@ fn the_exchange_starts_with_exactly_what_its_arguments_say() {
     let tokens = spl_token::state::Account::unpack(&tokens.data).expect("token account");
     assert_eq!((tokens.mint, tokens.owner, tokens.amount), (usdc(), address::exchange(), 0));
     assert_eq!((tokens.delegate, tokens.close_authority), (COption::None, COption::None));
-    let mint = world.svm.get_account(&address::junior_mint()).expect("share mint");
-    let mint = spl_token::state::Mint::unpack(&mint.data).expect("share mint");
-    assert_eq!((mint.supply, mint.decimals), (0, QUOTE_DECIMALS));
-    assert_eq!(
-        (mint.mint_authority, mint.freeze_authority),
-        (COption::Some(address::exchange()), COption::None)
-    );
+    for tranche in TrancheKind::BOTH {
+        let mint = world.svm.get_account(&address::share_mint(tranche)).expect("share mint");
+        let mint = spl_token::state::Mint::unpack(&mint.data).expect("share mint");
+        assert_eq!((mint.supply, mint.decimals), (0, QUOTE_DECIMALS));
+        assert_eq!(
+            (mint.mint_authority, mint.freeze_authority),
+            (COption::Some(address::exchange()), COption::None)
+        );
+    }
 
     // The deployer paid the rents and nothing else.
-    let sizes = [Exchange::SPACE, Vault::SPACE, 165, Pool::SPACE, 82, InsuranceFund::SPACE];
+    let sizes = [Exchange::SPACE, Vault::SPACE, 165, Pool::SPACE, 82, 82, InsuranceFund::SPACE];
     let rents: u64 = sizes.iter().map(|size| world.svm.minimum_balance_for_rent_exemption(*size)).sum();
     assert_eq!(had - lamports(&world, &deployer.pubkey()), rents);
 }

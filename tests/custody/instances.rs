@@ -1,5 +1,6 @@
 //! One valid instance of every instruction, in a chain where all that it could be confused with exists too.
 
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, Margin, Order};
 use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
@@ -110,7 +111,7 @@ impl Stage {
             ("margin of Alice", self.alice.margin),
             ("margin of Bob", self.bob.margin),
             ("blank", blank),
-            ("share mint", address::junior_mint()),
+            ("share mint", address::share_mint(TrancheKind::Junior)),
             ("ETH mint", fixtures::address("mint ETH")),
             ("USDC of Alice", self.alice.tokens),
             ("SOL of Alice", self.sol_tokens),
@@ -302,7 +303,7 @@ fn common() -> Vec<Instance> {
     quoted.world.print(&usd, usd.price, 1);
     let refresh_quote = ix::refresh_vault((0, &listings.vaults[0].mint), World::oracles(&usd));
     let keys = (stage.alice.key.pubkey(), stage.alice.tokens, stage.shares);
-    let add = ix::add_liquidity(&listings, keys, (1_000 * DOLLAR, 1)).expect("builds");
+    let add = ix::add_liquidity(&listings, TrancheKind::Junior, keys, (1_000 * DOLLAR, 1)).expect("builds");
     let add_names = &[
         "provider",
         "exchange",

@@ -119,7 +119,7 @@ fn a_claim_is_a_member_like_any_other() {
     let cash = book.world.market(SOL).core.book.cash;
     let vault = book.world.listings.vaults[0];
     book.market(|m| m.core.book.cash = 0);
-    book.world.tamper::<Vault>(&vault.address, |v| v.recorded -= cash);
+    book.world.tamper::<Vault>(&vault.address, |v| v.core.recorded -= cash);
     book.world.write_tokens(vault.token_account, |tokens| tokens.amount -= cash);
     book.world.close(&book.longs[0], SOL, u64::MAX).expect("close");
     assert!(book.world.margin(&book.longs[0].margin).positions[0].is_claim());
@@ -166,7 +166,7 @@ fn anything_that_does_not_add_up_sets_exactly_the_two_pause_bits() {
         ("a member's side", |b| b.member(b.longs[0].margin, |p| p.side = 1)),
         ("the vault's record", |b| {
             let vault = b.world.listings.vaults[0].address;
-            b.world.tamper::<Vault>(&vault, |v| v.recorded += 1);
+            b.world.tamper::<Vault>(&vault, |v| v.core.recorded += 1);
         }),
     ];
     for (what, spoil) in table {

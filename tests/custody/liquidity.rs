@@ -2,6 +2,7 @@
 
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token;
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
@@ -22,13 +23,13 @@ struct Provider {
 impl Provider {
     fn new(world: &mut World, amount: u64) -> Self {
         let trader = world.trader(amount);
-        let shares = world.create_tokens(address::junior_mint(), trader.key.pubkey(), 0);
+        let shares = world.create_tokens(address::share_mint(TrancheKind::Junior), trader.key.pubkey(), 0);
         Self { trader, shares }
     }
 
     fn add(&self, world: &World, amount: u64, min_shares: u64) -> Instruction {
         let keys = (self.trader.key.pubkey(), self.trader.tokens, self.shares);
-        ix::add_liquidity(&world.listings, keys, (amount, min_shares)).expect("builds")
+        ix::add_liquidity(&world.listings, TrancheKind::Junior, keys, (amount, min_shares)).expect("builds")
     }
 
     /// What was minted for this amount.
@@ -43,13 +44,13 @@ impl Provider {
 /// Income of the pool that no deposit explains, as fees and lost trades bring it.
 fn earn(world: &mut World, amount: u64) {
     let vault = world.listings.vaults[0];
-    world.tamper::<Pool>(&address::pool(), |pool| pool.idle += amount);
-    world.tamper::<Vault>(&vault.address, |v| v.recorded += amount);
+    world.tamper::<Pool>(&address::pool(), |pool| pool.core.idle += amount);
+    world.tamper::<Vault>(&vault.address, |v| v.core.recorded += amount);
     world.write_tokens(vault.token_account, |tokens| tokens.amount += amount);
 }
 
 fn supply(world: &World) -> u64 {
-    let mint = world.svm.get_account(&address::junior_mint()).expect("share mint");
+    let mint = world.svm.get_account(&address::share_mint(TrancheKind::Junior)).expect("share mint");
     spl_token::state::Mint::unpack(&mint.data).expect("mint").supply
 }
 
@@ -63,6 +64,7 @@ fn the_first_provider_gets_a_share_for_each_unit_and_the_next_ones_their_part() 
         provider,
         sequence: 0,
         vault_sequence: 0,
+        tranche: 0,
         amount: 1_000_000,
         shares: 1_000_000,
         nav: 0,
@@ -76,17 +78,25 @@ fn the_first_provider_gets_a_share_for_each_unit_and_the_next_ones_their_part() 
     let provider = second.trader.key.pubkey();
     assert_eq!(
         added,
-        LiquidityAdded { provider, sequence: 1, vault_sequence: 1, amount: 500_000, shares, nav: 2_000_000 }
+        LiquidityAdded {
+            provider,
+            sequence: 1,
+            vault_sequence: 1,
+            tranche: 0,
+            amount: 500_000,
+            shares,
+            nav: 2_000_000
+        }
     );
 
     let pool = world.pool();
-    assert_eq!((pool.idle, pool.sequence, pool.junior.shares), (2_500_000, 2, 1_000_000 + shares));
-    assert_eq!(supply(&world), pool.junior.shares);
+    assert_eq!((pool.core.idle, pool.sequence, pool.core.junior.shares), (2_500_000, 2, 1_000_000 + shares));
+    assert_eq!(supply(&world), pool.core.junior.shares);
     assert_eq!(
         (world.token_balance(&first.shares), world.token_balance(&second.shares)),
         (1_000_000, shares)
     );
-    assert_eq!((world.token_balance(&second.trader.tokens), world.vault(0).recorded), (0, 2_500_000));
+    assert_eq!((world.token_balance(&second.trader.tokens), world.vault(0).core.recorded), (0, 2_500_000));
 }
 
 #[test]
@@ -115,7 +125,7 @@ fn a_provider_comes_in_at_the_price_that_is_worse_for_the_provider() {
         let earned = world.market(SOL).core.book.fees.pool;
         assert!(earned > 0, "fees that were not swept belong to those who are in");
         let btc = equity(BTC, world.market(BTC).core.oracle.price);
-        let nav = world.pool().idle + sol + earned + btc;
+        let nav = world.pool().core.idle + sol + earned + btc;
         let supply = supply(&world);
         let provider = Provider::new(&mut world, DOLLAR);
         let added = provider.mint(&mut world, DOLLAR);
@@ -265,7 +275,7 @@ fn sweeping_before_or_after_a_deposit_mints_the_same_shares() {
         for market in [SOL, BTC] {
             accept(&mut world, &ix::sweep_market(market), &[]);
         }
-        outcomes.push((nav, shares, world.pool().idle, world.pool().junior.shares));
+        outcomes.push((nav, shares, world.pool().core.idle, world.pool().core.junior.shares));
     }
     assert!(outcomes.iter().all(|outcome| *outcome == outcomes[0]), "{outcomes:?}");
 }
@@ -278,7 +288,9 @@ fn liquidity_is_capped_by_the_net_asset_value_to_the_unit() {
     let nav = 10_000_000 * DOLLAR;
     world.tamper::<Vault>(&vault, |v| v.core.params.max_deposits = nav + 1_000);
     let keys = (provider.trader.key.pubkey(), provider.trader.tokens, provider.shares);
-    let add = |world: &World, amount| ix::add_liquidity(&world.listings, keys, (amount, 0)).expect("builds");
+    let add = |world: &World, amount| {
+        ix::add_liquidity(&world.listings, TrancheKind::Junior, keys, (amount, 0)).expect("builds")
+    };
     let key = provider.trader.key.insecure_clone();
     let (over, exact, more) = (add(&world, 1_001), add(&world, 1_000), add(&world, 1));
     refuse(&mut world, &over, &[&key], "DepositCap");
@@ -289,7 +301,7 @@ fn liquidity_is_capped_by_the_net_asset_value_to_the_unit() {
 /// What an account's shares are worth now.
 fn worth(world: &World, shares: &Pubkey) -> u64 {
     let (pool, held) = (world.pool(), world.token_balance(shares));
-    world.ask(|snapshot| snapshot.share_value(&pool, held)).expect("value")
+    world.ask(|snapshot| snapshot.share_value(&pool, TrancheKind::Junior, held)).expect("value")
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token;
-use bulwark_sdk::engine::margin::CollateralParams;
+use bulwark_sdk::engine::collateral::CollateralParams;
 use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::price::MAX_LEAD_SECONDS;
 use bulwark_sdk::event::Event;
@@ -116,7 +116,7 @@ fn a_vault_starts_with_exactly_what_its_arguments_say() {
     assert_eq!(world.exchange().vault_count, 2);
     let vault = world.get::<Vault>(&address::vault(&mint));
     assert_eq!((vault.mint, vault.token_account), (mint, address::vault_tokens(&mint)));
-    assert_eq!((vault.recorded, vault.sequence, vault.index, vault.decimals), (0, 0, 1, 8));
+    assert_eq!((vault.core.recorded, vault.sequence, vault.index, vault.decimals), (0, 0, 1, 8));
     assert_eq!((vault.version, vault.sources), (VERSION, vault_args().sources));
     assert_eq!(vault.core.params, vault_args().params);
     // 3000 dollars a unit of 10^8: 30 quote units each.
@@ -375,8 +375,8 @@ fn market_parameters_stay_within_the_hard_bounds() {
         MarketParams { max_skew_ppm: 2_000_001, ..good },
         MarketParams { profit_weight_ppm: 1_000_001, ..good },
         MarketParams { target_weight_ppm: 1_000_001, ..good },
-        // Not gap-safe by one: 5000 + 5000 + 2000 + 20000 = 32000.
-        MarketParams { mmf_ppm: 31_999, ..good },
+        // Not gap-safe by one: 5000 + 5000 + 2000 + 19000 = 31000.
+        MarketParams { mmf_ppm: 30_999, ..good },
         MarketParams { imf_ppm: good.mmf_ppm * 5 / 4 - 1, ..good },
         // A lot worth more than one unit, or less than a hundredth.
         MarketParams { lot_decimals: 9, ..good },
@@ -389,7 +389,7 @@ fn market_parameters_stay_within_the_hard_bounds() {
         let [_, second] = listing.market(one(), CreateMarketArgs { params, ..market_args() });
         listing.refuse(&second, "ParameterOutOfBounds");
     }
-    let params = MarketParams { mmf_ppm: 32_000, imf_ppm: 40_000, ..good };
+    let params = MarketParams { mmf_ppm: 31_000, imf_ppm: 38_750, ..good };
     let [_, second] = listing.market(one(), CreateMarketArgs { params, ..market_args() });
     listing.accept(&second);
 }

@@ -6,6 +6,7 @@ use anchor_spl::token::spl_token;
 use anchor_spl::token::spl_token::state::AccountState;
 use anchor_spl::token_2022::spl_token_2022::extension::ExtensionType;
 use anchor_spl::token_2022::spl_token_2022::state::Mint as Mint2022;
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::listings::VaultListing;
 use bulwark_sdk::program::instructions::CreateVaultArgs;
@@ -24,7 +25,7 @@ fn new() -> (World, Trader, Vec<(&'static str, Instruction, usize)>) {
     world.deposit(&trader, 5_000).expect("deposit");
     let shares = world.add_liquidity(&trader, 1_000).expect("add_liquidity");
     let keys = (trader.key.pubkey(), trader.tokens, shares);
-    let add = ix::add_liquidity(&world.listings, keys, (1_000, 1)).expect("builds");
+    let add = ix::add_liquidity(&world.listings, TrancheKind::Junior, keys, (1_000, 1)).expect("builds");
     let deposit = deposit_instruction(&world, &trader, 1_000);
     let withdraw = withdraw_instruction(&world, &trader, 0, (trader.tokens, 1_000));
     let instructions = vec![
@@ -135,14 +136,15 @@ fn round_trip(data: Vec<u8>) {
     let admin = world.admin.insecure_clone();
     accept(&mut world, &create, &[&admin]);
     world.listings.vaults.push(vault);
+    world.open_cap();
     let trader = world.trader(0);
     let source = tokens_2022(&mut world, vault.mint, trader.key.pubkey(), 1_000);
     let deposit = ix::deposit(trader.key.pubkey(), trader.margin, &vault, (source, 1_000));
     accept(&mut world, &deposit, &[&trader.key]);
     let slot = world.margin(&trader.margin).collaterals[0];
-    assert_eq!((slot.vault, slot.amount, world.vault(2).recorded), (2, 1_000, 1_000));
+    assert_eq!((slot.vault, slot.amount, world.vault(2).core.recorded), (2, 1_000, 1_000));
     world.withdraw(&trader, 2, (source, 400)).expect("withdraw");
-    assert_eq!((world.token_balance(&source), world.vault(2).recorded), (400, 600));
+    assert_eq!((world.token_balance(&source), world.vault(2).core.recorded), (400, 600));
 }
 
 #[test]
@@ -241,18 +243,19 @@ fn attack_quote_and_liquidity_are_credited_with_what_arrived_too() {
     let init = ix::initialize_exchange(deployer.pubkey(), token, world.initialize_args());
     accept(&mut world, &init, &[&deployer]);
     world.listings.vaults.push(vault);
+    world.open_cap();
     let trader = world.trader(0);
     let source = tokens_2022(&mut world, vault.mint, trader.key.pubkey(), 3_000);
     charge_fees(&mut world, vault.mint, [source, vault.token_account]);
 
     let deposit = ix::deposit(trader.key.pubkey(), trader.margin, &vault, (source, 1_000));
     accept(&mut world, &deposit, &[&trader.key]);
-    assert_eq!((quote(&world, &trader.margin), world.vault(0).recorded), (990, 990));
-    let shares = world.create_tokens(address::junior_mint(), trader.key.pubkey(), 0);
+    assert_eq!((quote(&world, &trader.margin), world.vault(0).core.recorded), (990, 990));
+    let shares = world.create_tokens(address::share_mint(TrancheKind::Junior), trader.key.pubkey(), 0);
     let keys = (trader.key.pubkey(), source, shares);
-    let add = ix::add_liquidity(&world.listings, keys, (2_000, 1_980)).expect("builds");
+    let add = ix::add_liquidity(&world.listings, TrancheKind::Junior, keys, (2_000, 1_980)).expect("builds");
     accept(&mut world, &add, &[&trader.key]);
-    assert_eq!((world.pool().idle, world.vault(0).recorded), (1_980, 2_970));
+    assert_eq!((world.pool().core.idle, world.vault(0).core.recorded), (1_980, 2_970));
     assert_eq!(world.token_balance(&shares), 1_980);
 }
 
@@ -262,6 +265,7 @@ fn attack_a_deposit_is_credited_with_what_arrived_not_with_what_was_sent() {
     let admin = world.admin.insecure_clone();
     accept(&mut world, &create, &[&admin]);
     world.listings.vaults.push(vault);
+    world.open_cap();
     let trader = world.trader(0);
     let source = tokens_2022(&mut world, vault.mint, trader.key.pubkey(), 1_000);
 
@@ -271,7 +275,10 @@ fn attack_a_deposit_is_credited_with_what_arrived_not_with_what_was_sent() {
     let bulwark_sdk::event::Event::Deposited(deposited) = event(&outcome) else { panic!("{outcome:?}") };
     assert_eq!(deposited.amount, 990);
     assert_eq!((world.token_balance(&source), world.token_balance(&vault.token_account)), (0, 990));
-    assert_eq!((world.margin(&trader.margin).collaterals[0].amount, world.vault(2).recorded), (990, 990));
+    assert_eq!(
+        (world.margin(&trader.margin).collaterals[0].amount, world.vault(2).core.recorded),
+        (990, 990)
+    );
 
     // What leaves the vault is what is debited; the fee is the receiver's.
     world.withdraw(&trader, 2, (source, 500)).expect("withdraw");

@@ -24,8 +24,8 @@ fn new() -> (World, Trader, Pubkey) {
 #[test]
 fn tokens_move_from_the_vault_to_the_owner_and_off_the_ledger_to_the_unit() {
     let (mut world, trader, sol) = new();
-    // Liquidity and a deposit of quote came before, a deposit of SOL before.
-    let table = [(0, trader.tokens, QUOTE, 2), (SOL_VAULT, sol, COLLATERAL, 1)];
+    // Liquidity and a deposit of quote came before, a refresh and a deposit of SOL before.
+    let table = [(0, trader.tokens, QUOTE, 2), (SOL_VAULT, sol, COLLATERAL, 2)];
     for (vault, destination, total, first) in table {
         for (sequence, amount) in [(first, 1), (first + 1, total - 1)] {
             let before = world.vault(vault);
@@ -37,7 +37,7 @@ fn tokens_move_from_the_vault_to_the_owner_and_off_the_ledger_to_the_unit() {
             assert_eq!(world.vault(vault).sequence, sequence + 1);
             assert_eq!(world.token_balance(&destination), got + amount);
             assert_eq!(world.token_balance(&before.token_account), held - amount);
-            assert_eq!(world.vault(vault).recorded, before.recorded - amount);
+            assert_eq!(world.vault(vault).core.recorded, before.core.recorded - amount);
         }
     }
     assert!(world.margin(&trader.margin).is_empty());

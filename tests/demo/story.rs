@@ -195,7 +195,7 @@ fn leaving(stage: &mut Stage, [alice, bob]: [&Actor; 2], bobs_sol: Pubkey) -> Re
 fn books(stage: &mut Stage, [alice, bob]: [&Actor; 2]) -> Result {
     show::section(10, "The books");
     let cash: i128 = [SOL, BTC].map(|m| i128::from(stage.world.market(m).core.book.cash)).iter().sum();
-    let pool = i128::from(stage.world.pool().idle) + cash - i128::from(LIQUIDITY);
+    let pool = i128::from(stage.world.pool().core.idle) + cash - i128::from(LIQUIDITY);
     let fund: Box<InsuranceFund> = stage.world.get(&address::insurance_fund());
     let (insurance, protocol) = (i128::from(fund.reserve), i128::from(stage.world.exchange().protocol_fees));
     same("what pool, insurance and protocol won", [pool, insurance, protocol], stage.gains)?;

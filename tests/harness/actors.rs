@@ -1,5 +1,6 @@
 //! Traders and providers: what they own and do.
 
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, Margin, Order};
 use bulwark_sdk::{Instruction, Pubkey, address};
@@ -143,10 +144,23 @@ impl World {
     /// # Errors
     /// [`Failure`].
     pub fn add_liquidity(&mut self, trader: &Trader, amount: u64) -> Result<Pubkey, Failure> {
+        self.add_to_tranche(trader, TrancheKind::Junior, amount)
+    }
+
+    /// Adds liquidity from the trader's wallet to a tranche. Returns the token account with the shares.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub fn add_to_tranche(
+        &mut self,
+        trader: &Trader,
+        tranche: TrancheKind,
+        amount: u64,
+    ) -> Result<Pubkey, Failure> {
         let owner = trader.key.pubkey();
-        let shares = self.create_tokens(address::junior_mint(), owner, 0);
+        let shares = self.create_tokens(address::share_mint(tranche), owner, 0);
         let keys = (owner, trader.tokens, shares);
-        let add = ix::add_liquidity(&self.listings, keys, (amount, 0)).expect("builds");
+        let add = ix::add_liquidity(&self.listings, tranche, keys, (amount, 0)).expect("builds");
         self.send(&[add], &[&trader.key]).map(|_| shares)
     }
 }

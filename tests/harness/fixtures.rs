@@ -1,9 +1,13 @@
 //! Parameters and numbers that tests start from.
 
 use bulwark_sdk::Pubkey;
-use bulwark_sdk::engine::margin::CollateralParams;
+use bulwark_sdk::engine::carry::CarryParams;
+use bulwark_sdk::engine::collateral::CollateralParams;
 use bulwark_sdk::engine::market::MarketParams;
+use bulwark_sdk::engine::outflow::OutflowParams;
+use bulwark_sdk::engine::pool::PoolParams;
 use bulwark_sdk::engine::price::OracleParams;
+use bulwark_sdk::engine::volatility::VolatilityParams;
 use bulwark_sdk::program::oracle::{OracleSource, SourceKind};
 
 use crate::oracle_accounts::PYTH_RECEIVER;
@@ -64,7 +68,8 @@ impl Asset {
         feed
     }
 
-    /// A market of 20x leverage: 5 % initial and 3.3 % maintenance margin, 5 bp fee, 2 bp half spread.
+    /// A market of 20x leverage: 5 % initial and 3.1 % maintenance margin, 5 bp fee, 2 bp half spread. Nothing in it
+    /// moves by itself: no carry, no volatility, no toxic-exit fee.
     #[must_use]
     pub fn market_params(&self) -> MarketParams {
         MarketParams {
@@ -73,6 +78,8 @@ impl Asset {
             share_floor: self.lots_worth(2_000_000),
             min_notional: 10 * DOLLAR,
             step: self.one() / 1000,
+            oi_margin_low: 100_000_000 * DOLLAR,
+            oi_margin_high: 1_000_000_000 * DOLLAR,
             taker_fee_ppm: 500,
             insurance_share_ppm: 200_000,
             protocol_share_ppm: 100_000,
@@ -82,18 +89,49 @@ impl Asset {
             max_skew_ppm: 1_000_000,
             profit_cap_ppm: 700_000,
             max_share_ppm: 500_000,
-            mmf_ppm: 33_000,
+            mmf_ppm: 31_000,
             imf_ppm: 50_000,
             profit_weight_ppm: 500_000,
             liquidation_fee_ppm: 5_000,
-            max_gap_ppm: 20_000,
+            max_gap_ppm: 19_000,
             target_weight_ppm: 400_000,
+            toxic_window: 0,
+            toxic_fee_ppm: 0,
             lot_decimals: self.lot_decimals,
-            _padding: [0; 3],
+            risk_group: 0,
+            _padding: [0; 2],
+            carry: CarryParams::NONE,
+            volatility: VolatilityParams::NONE,
             oracle: OracleParams::DEFAULT,
         }
     }
+
+    /// The same market alive, as one would list it: funding and borrow, spread and margin that follow volatility, margin
+    /// that grows with open interest, and 10 bp on an exit in profit that falls to zero within 30 s.
+    #[must_use]
+    pub fn live_params(&self) -> MarketParams {
+        MarketParams {
+            oi_margin_low: 3_000_000 * DOLLAR,
+            oi_margin_high: 30_000_000 * DOLLAR,
+            toxic_window: 30,
+            toxic_fee_ppm: 1_000,
+            carry: CarryParams::DEFAULT,
+            volatility: VolatilityParams::DEFAULT,
+            ..self.market_params()
+        }
+    }
 }
+
+/// A pool that redeems after a day, for 0.1 %; senior shares earn 8 % a year, up to three quarters of the junior's worth.
+pub const POOL_PARAMS: PoolParams = PoolParams {
+    redeem_fee_ppm: 1_000,
+    senior_rate_ppm: 80_000,
+    max_senior_ratio_ppm: 750_000,
+    ..PoolParams::DEFAULT
+};
+
+/// What a keeper is paid for a trigger: ten cents.
+pub const TRIGGER_FEE: u64 = DOLLAR / 10;
 
 /// A Pyth pull source of this feed.
 #[must_use]
@@ -101,13 +139,18 @@ pub fn pyth_source(feed: [u8; 32]) -> OracleSource {
     OracleSource { owner: PYTH_RECEIVER, feed, kind: SourceKind::PythPull as u8, _padding: [0; 7] }
 }
 
-/// A collateral with 10 % and 5 % haircut.
+/// A collateral with 10 % and 5 % haircut, not crowded below its cap; the cap opens within a day, and an average balance
+/// or a twentieth of the cap may leave in an hour.
 #[must_use]
 pub fn collateral_params(max_deposits: u64) -> CollateralParams {
     CollateralParams {
         max_deposits,
+        soft_cap: max_deposits,
+        outflow: OutflowParams { floor: max_deposits / 20, max_ppm: 1_000_000, _padding: 0 },
         haircut_init_ppm: 100_000,
         haircut_maint_ppm: 50_000,
+        cap_growth_ppm: 1_000_000,
+        _padding: 0,
         oracle: OracleParams::DEFAULT,
     }
 }

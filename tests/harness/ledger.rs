@@ -62,7 +62,7 @@ pub fn check(world: &World) -> Ledger {
             ledger.market_insurance += i128::from(book.insurance);
             ledger.fees += i128::from(book.fees.total().expect("fees"));
         } else if let Ok(pool) = decode_copy::<Pool>(data) {
-            ledger.idle += i128::from(pool.idle);
+            ledger.idle += i128::from(pool.core.idle);
         } else if let Ok(fund) = decode_copy::<InsuranceFund>(data) {
             ledger.insurance_fund += i128::from(fund.reserve) + i128::from(fund.staked);
         } else if let Ok(exchange) = decode_copy::<Exchange>(data) {
@@ -74,7 +74,7 @@ pub fn check(world: &World) -> Ledger {
     for vault in vaults {
         let donated = world.donated.get(&vault.index).copied().unwrap_or(0);
         let tokens = world.token_balance(&vault.token_account) - donated;
-        assert_eq!(tokens, vault.recorded, "I1: vault {} records what it holds", vault.index);
+        assert_eq!(tokens, vault.core.recorded, "I1: vault {} records what it holds", vault.index);
         if vault.is_quote() {
             ledger.tokens = i128::from(tokens);
         } else {

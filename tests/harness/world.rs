@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use bulwark_sdk::account::decode_copy;
-use bulwark_sdk::engine::margin::{Health, HealthType};
+use bulwark_sdk::engine::margin::{Health, HealthType, RiskGroups};
 use bulwark_sdk::event::{Event, parse_log};
 use bulwark_sdk::health::Snapshot;
 use bulwark_sdk::instruction as ix;
@@ -173,6 +173,9 @@ impl World {
             fee_recipient: fixtures::address("fee recipient"),
             quote_sources: [OracleSource::NONE; 2],
             quote_params: fixtures::collateral_params(1_000_000_000 * DOLLAR),
+            pool_params: fixtures::POOL_PARAMS,
+            risk_groups: RiskGroups::default(),
+            trigger_fee: fixtures::TRIGGER_FEE,
         }
     }
 

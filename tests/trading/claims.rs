@@ -90,7 +90,7 @@ fn a_claim_is_paid_when_cash_arrives_and_its_slot_is_freed() {
     assert_eq!((book.cash, book.unpaid_claims), (0, claim - arrived));
     // The rest.
     let left = claim - arrived;
-    world.tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.idle -= left + 7);
+    world.tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.core.idle -= left + 7);
     world.tamper::<Market>(&address::market(SOL), |m| m.core.book.cash += left + 7);
     let paid = settle(&mut world, &winner);
     assert_eq!((paid.claim_paid, paid.position_lots, paid.position_quote), (left, 0, 0));
@@ -131,7 +131,7 @@ fn a_loss_is_collected_only_at_a_fresh_price_and_a_claim_is_paid_at_any() {
         refresh(&mut world, (SOL, &SOL_ASSET), 165 * PRINT, conf);
         world.advance(age);
         assert_eq!(settle(&mut world, &loser).loss, 0, "{what}");
-        world.tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.idle -= 5);
+        world.tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.core.idle -= 5);
         world.tamper::<Market>(&address::market(SOL), |m| m.core.book.cash += 5);
         assert_eq!(settle(&mut world, &winner).claim_paid, 5, "{what}: owed whatever the price");
     }
@@ -214,7 +214,8 @@ fn a_claim_cannot_be_closed_and_takes_no_trade_on_the_other_side() {
 fn a_claim_that_becomes_a_position_again_is_not_lost() {
     let (Scene { mut world, winner, .. }, claim) = claimed();
     // Room for an increase: the market gets its cash back, and the claim is left where it is.
-    world.tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.idle -= 1_000_000 * DOLLAR);
+    world
+        .tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.core.idle -= 1_000_000 * DOLLAR);
     world.tamper::<Market>(&address::market(SOL), |m| m.core.book.cash += 1_000_000 * DOLLAR);
     let quote = world.margin(&winner.margin).quote.0;
     let open = world.open(&winner, SOL, Side::Long, 10 * SOL_ASSET.one()).expect("open").trade().clone();

@@ -4,6 +4,7 @@ use bulwark_sdk::address;
 use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::trade::Order;
 use bulwark_sdk::engine::units::{PPM, Side};
+use bulwark_sdk::health::Intent;
 use bulwark_sdk::program::state::{Exchange, Market, MarketStatus, Pause};
 use bulwark_tests::fixtures::{DOLLAR, PRINT};
 use bulwark_tests::{Trader, World};
@@ -50,7 +51,7 @@ fn book_after(world: &World, who: &Trader, side: Side) -> Box<Market> {
     let copies = Copies::of(world);
     let order = Order { lots: LOTS, limit: None, now: world.now() };
     let (mut market, mut account) = (world.market(MARKET), *world.margin(&who.margin));
-    copies.snapshot().preview_open(&account, (MARKET, side), &order).expect("preview");
+    copies.snapshot().quote(&account, (MARKET, Intent::Open(side)), &order).expect("preview");
     let slot = account.position_or_free(MARKET, side).expect("slot");
     market.core.increase(slot, side, &order).expect("increase");
     market

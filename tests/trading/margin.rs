@@ -4,6 +4,7 @@ use bulwark_sdk::address;
 use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::engine::trade::Order;
 use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::health::Intent;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, PRINT, SOL_ASSET};
@@ -42,7 +43,7 @@ fn initial_margin_is_exact_to_the_unit() {
         let copies = Copies::of(&world);
         let preview = copies
             .snapshot()
-            .preview_open(&world.margin(&trader.margin), (MARKET, side), &order)
+            .quote(&world.margin(&trader.margin), (MARKET, Intent::Open(side)), &order)
             .expect("preview");
         let held = Held { b: i128::from(preview.position.lots.0), q: i128::from(preview.position.quote.0) };
         let needed = -excess(&world, held, i128::from(preview.report.quote_change.0));

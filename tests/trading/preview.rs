@@ -5,6 +5,7 @@ use bulwark_sdk::engine::position::Position;
 use bulwark_sdk::engine::trade::{Order, TradeReport};
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::health::HealthError;
+use bulwark_sdk::health::Intent;
 use bulwark_sdk::program::errors::BulwarkError;
 use bulwark_sdk::program::events::Traded;
 use bulwark_sdk::program::state::Market;
@@ -50,8 +51,8 @@ fn disturb(world: &mut World, rng: &mut Rng, market: u16) {
         }),
         3 => drain(world, market, rng.below(2_000) * DOLLAR),
         4 => {
-            let back = world.pool().idle / 2;
-            world.tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.idle -= back);
+            let back = world.pool().core.idle / 2;
+            world.tamper::<bulwark_sdk::program::state::Pool>(&address::pool(), |p| p.core.idle -= back);
             world.tamper::<Market>(&address::market(market), |m| m.core.book.cash += back);
         }
         _ => {
@@ -101,11 +102,14 @@ fn preview_is_what_the_program_does() {
         let (preview, instruction) = if closing {
             let lots = if rng.below(2) == 0 { u64::MAX } else { lots / 3 / step_lots * step_lots };
             let order = Order { lots, limit: limit_price, now: world.now() };
-            (snapshot.preview_close(&account, market, &order), close_at(&world, who, market, lots, limit))
+            (
+                snapshot.quote(&account, (market, Intent::Close), &order),
+                close_at(&world, who, market, lots, limit),
+            )
         } else {
             let order = Order { lots, limit: limit_price, now: world.now() };
             let open = open_at(&world, who, (market, side), lots, limit);
-            (snapshot.preview_open(&account, (market, side), &order), open)
+            (snapshot.quote(&account, (market, Intent::Open(side)), &order), open)
         };
         match (world.send(&[instruction], &[&who.key]), preview) {
             (Ok(outcome), Ok(preview)) => {

@@ -38,7 +38,8 @@ struct Indexer {
     vaults: BTreeMap<u16, (u64, u64)>,
     pool_sequence: u64,
     idle: i128,
-    shares: u64,
+    /// Junior and senior.
+    shares: [u64; 2],
     reserve: u64,
     protocol_fees: u64,
 }
@@ -137,7 +138,7 @@ impl Indexer {
             Event::LiquidityAdded(e) => {
                 next(&mut self.pool_sequence, e.sequence, "the pool");
                 self.idle += i128::from(e.amount);
-                self.shares += e.shares;
+                self.shares[usize::from(e.tranche)] += e.shares;
                 *self.vault(0, e.vault_sequence) += e.amount;
             }
             Event::LiquidityAllocated(e) => {
@@ -161,7 +162,20 @@ impl Indexer {
                 self.reserve += e.insurance;
                 self.protocol_fees += e.protocol;
             }
-            Event::DelegateSet(_) => {}
+            Event::TriggerExecuted(e) => {
+                self.market(e.market, e.sequence);
+                self.account(e.account).quote -= i128::from(e.fee);
+                self.account(e.keeper).quote += i128::from(e.fee);
+            }
+            Event::RedeemRequested(e) => next(&mut self.pool_sequence, e.sequence, "the pool"),
+            Event::RedeemCancelled(e) => next(&mut self.pool_sequence, e.sequence, "the pool"),
+            Event::Redeemed(e) => {
+                next(&mut self.pool_sequence, e.sequence, "the pool");
+                self.idle -= i128::from(e.paid);
+                self.shares[usize::from(e.tranche)] -= e.shares;
+                *self.vault(0, e.vault_sequence) -= e.paid;
+            }
+            Event::DelegateSet(_) | Event::TriggerPlaced(_) | Event::TriggerCancelled(_) => {}
             Event::InvariantsChecked(e) => assert!(e.ok),
         }
     }
@@ -183,11 +197,11 @@ impl Indexer {
         }
         for index in 0..exchange.vault_count {
             let vault = world.vault(index);
-            chain.vaults.insert(index, (vault.sequence, vault.recorded));
+            chain.vaults.insert(index, (vault.sequence, vault.core.recorded));
         }
         let (pool, fund) = (world.pool(), world.get::<InsuranceFund>(&address::insurance_fund()));
         (chain.pool_sequence, chain.idle, chain.shares) =
-            (pool.sequence, i128::from(pool.idle), pool.junior.shares);
+            (pool.sequence, i128::from(pool.core.idle), [pool.core.junior.shares, pool.core.senior.shares]);
         chain.reserve = fund.reserve;
         for (key, data) in world.svm.get_program_accounts(&address::PROGRAM) {
             let Ok(account) = bulwark_sdk::account::decode_copy::<MarginAccount>(&data.data) else {

@@ -15,7 +15,7 @@ use crate::support::PubkeyOf as _;
 fn venue(world: &World) -> u64 {
     let markets = [SOL, BTC].map(|m| world.market(m).core.book.tokens().expect("tokens"));
     let reserve = world.get::<InsuranceFund>(&address::insurance_fund()).reserve;
-    world.pool().idle + reserve + world.exchange().protocol_fees + markets.iter().sum::<u64>()
+    world.pool().core.idle + reserve + world.exchange().protocol_fees + markets.iter().sum::<u64>()
 }
 
 /// Withdraws all and closes the account; the quote that came home.

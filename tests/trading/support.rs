@@ -53,7 +53,7 @@ pub fn move_uni(world: &mut World, price: i64) {
 pub fn drain(world: &mut World, market: u16, left: u64) {
     let cash = world.market(market).core.book.cash;
     world.tamper::<Market>(&address::market(market), |m| m.core.book.cash = left);
-    world.tamper::<Pool>(&address::pool(), |p| p.idle = p.idle + cash - left);
+    world.tamper::<Pool>(&address::pool(), |p| p.core.idle = p.core.idle + cash - left);
 }
 
 /// An open with a limit price.

@@ -1,6 +1,7 @@
 //! Invariant I13: what each state of a price allows, cell by cell.
 
 use bulwark_sdk::engine::market::MarketParams;
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::program::oracle::SourceKind;
@@ -37,6 +38,7 @@ impl Scene {
         let market = list_market(&mut world, &feeds(UNI, &kinds));
         world.list_market(&BTC_ASSET, BTC_ASSET.market_params());
         let vault = list_vault(&mut world, &feeds(SOL_ASSET, &kinds));
+        world.open_cap();
         let provider = world.trader(12_000_000 * DOLLAR);
         world.add_liquidity(&provider, 10_000_000 * DOLLAR).expect("add_liquidity");
         for market in [UNI_MARKET, BTC_MARKET] {
@@ -90,7 +92,8 @@ impl Scene {
     fn add_liquidity(&self) -> Instruction {
         let (provider, shares) = &self.provider;
         let keys = (provider.key.pubkey_(), provider.tokens, *shares);
-        ix::add_liquidity(&self.world.listings, keys, (1_000 * DOLLAR, 0)).expect("builds")
+        ix::add_liquidity(&self.world.listings, TrancheKind::Junior, keys, (1_000 * DOLLAR, 0))
+            .expect("builds")
     }
 
     /// Where the trader's tokens go; the SOL account is written when an instruction runs.

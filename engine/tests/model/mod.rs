@@ -6,6 +6,9 @@
 
 #![allow(dead_code, reason = "every test crate uses its own part of the model")]
 
+pub mod garbage;
+pub mod pool;
+pub mod vault;
 pub mod world;
 
 use bulwark_engine::fill::Curve;

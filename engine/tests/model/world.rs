@@ -1,6 +1,7 @@
 //! A market with a handful of accounts, driven by random operations, and what must hold after each.
 
 use bulwark_engine::Result;
+use bulwark_engine::carry::CarryParams;
 use bulwark_engine::fill::Curve;
 use bulwark_engine::ladder::{BUCKETS, FRACTION_ONE, Ladder, UnwindReport};
 use bulwark_engine::market::{Market, MarketParams};
@@ -8,6 +9,7 @@ use bulwark_engine::position::{Holding, Position};
 use bulwark_engine::price::{OracleParams, OracleState, Reading};
 use bulwark_engine::trade::{Order, SettleReport, TradeReport};
 use bulwark_engine::units::{Lots, MAX_LOTS, NormalPrice, Price, Quote, Side};
+use bulwark_engine::volatility::VolatilityParams;
 use bytemuck::Zeroable;
 use fixed::types::I80F48;
 use proptest::prelude::*;
@@ -30,6 +32,8 @@ pub const PARAMS: MarketParams = MarketParams {
     share_floor: MAX_LOTS,
     min_notional: 1,
     step: 1,
+    oi_margin_low: MAX_LOTS,
+    oi_margin_high: u64::MAX,
     taker_fee_ppm: 500,
     insurance_share_ppm: 200_000,
     protocol_share_ppm: 100_000,
@@ -45,8 +49,13 @@ pub const PARAMS: MarketParams = MarketParams {
     liquidation_fee_ppm: 10_000,
     max_gap_ppm: 50_000,
     target_weight_ppm: 100_000,
+    toxic_window: 0,
+    toxic_fee_ppm: 0,
     lot_decimals: 9,
-    _padding: [0; 3],
+    risk_group: 0,
+    _padding: [0; 2],
+    carry: CarryParams::NONE,
+    volatility: VolatilityParams::NONE,
     oracle: OracleParams::DEFAULT,
 };
 
@@ -301,7 +310,7 @@ impl Twin {
 
     /// Applies the operation to both if the engine accepts it.
     pub fn apply(&mut self, op: &Op) -> Result<Done> {
-        let (skew, curve) = (self.world.market.book.skew()?.0, self.world.market.curve()?);
+        let (skew, curve) = (self.world.market.book.skew()?.0, self.world.market.curve(NOW)?);
         let before = self.world.clone();
         let done = self.world.apply(op)?;
         let fill = |lots: i64| {

@@ -84,6 +84,47 @@ pub enum BulwarkError {
     #[msg("the vault's deposit cap is reached: deposit less")]
     DepositCap,
     /// See the message.
+    #[msg("more than may leave the vault now: see the log for what may; withdraw less, or later")]
+    OutflowLimit,
+    /// See the message.
+    #[msg("not a valid trigger: see the log for the field and its range")]
+    InvalidTrigger,
+    /// See the message.
+    #[msg("the mark price has not reached the trigger: refresh the market, or wait")]
+    TriggerNotMet,
+    /// See the message.
+    #[msg("no trigger with this id: it was executed or cancelled")]
+    NoTrigger,
+    /// See the message.
+    #[msg("all 8 trigger slots are in use: cancel one first")]
+    NoFreeTriggerSlot,
+    /// See the message.
+    #[msg("junior shares are worth under a thousandth of a quote unit: no deposits until they recover")]
+    SharePriceTooLow,
+    /// See the message.
+    #[msg("the pool owes its senior shares more than it is worth: no deposits until it recovers")]
+    SeniorImpaired,
+    /// See the message.
+    #[msg("the senior claim would exceed its ratio to the junior tranche: more junior or less senior first")]
+    SeniorRatio,
+    /// See the message.
+    #[msg("the redeem delay is not over: see the log for the seconds left")]
+    RedeemTooEarly,
+    /// See the message.
+    #[msg("the shares are worth nothing after the fee: keep them")]
+    WorthNothing,
+    /// See the message.
+    #[msg("the pool's cash is in the markets: send allocate_liquidity for a market above its target first")]
+    PoolIdle,
+    /// See the message.
+    #[msg(
+        "what is left of the pool would be too little for its exposure: wait until skew or deposits change"
+    )]
+    PoolUtilisation,
+    /// See the message.
+    #[msg("what would be paid is less than the minimum asked for")]
+    BelowMinimumAmount,
+    /// See the message.
     #[msg("equity would be below the margin requirement: deposit more or reduce")]
     InsufficientMargin,
     /// See the message.
@@ -216,6 +257,16 @@ impl From<EngineError> for BulwarkError {
             EngineError::ProfitCap { .. } => Self::ProfitCap,
             EngineError::ShareCap { .. } => Self::ShareCap,
             EngineError::DepositCap { .. } => Self::DepositCap,
+            EngineError::OutflowLimit { .. } => Self::OutflowLimit,
+            EngineError::InvalidTrigger(_) => Self::InvalidTrigger,
+            EngineError::TriggerNotMet { .. } => Self::TriggerNotMet,
+            EngineError::SharePriceTooLow { .. } => Self::SharePriceTooLow,
+            EngineError::SeniorImpaired { .. } => Self::SeniorImpaired,
+            EngineError::SeniorRatio { .. } => Self::SeniorRatio,
+            EngineError::RedeemTooEarly { .. } => Self::RedeemTooEarly,
+            EngineError::WorthNothing { .. } => Self::WorthNothing,
+            EngineError::PoolIdle { .. } => Self::PoolIdle,
+            EngineError::PoolUtilisation { .. } => Self::PoolUtilisation,
             EngineError::InsufficientMargin { .. } => Self::InsufficientMargin,
             EngineError::ParameterOutOfBounds { .. } => Self::ParameterOutOfBounds,
             EngineError::InsufficientBalance { .. } => Self::InsufficientBalance,
@@ -239,6 +290,45 @@ impl From<OracleError> for BulwarkError {
     }
 }
 
+/// Why something was refused, while it still matters whether the engine or the program said so.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// The engine.
+    Engine(EngineError),
+    /// The program.
+    Program(Error),
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Program(error)
+    }
+}
+
+impl From<BulwarkError> for Refusal {
+    fn from(error: BulwarkError) -> Self {
+        Self::Program(error.into())
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Engine(error) => {
+                msg!("{}", error);
+                BulwarkError::from(error).into()
+            }
+            Refusal::Program(error) => error,
+        }
+    }
+}
+
 /// Turns an engine result into a program result, with the numbers in the log.
 pub(crate) trait OrProgramError<T> {
     /// `Ok` or the error of the program.
@@ -247,9 +337,6 @@ pub(crate) trait OrProgramError<T> {
 
 impl<T> OrProgramError<T> for bulwark_engine::Result<T> {
     fn or_error(self) -> Result<T> {
-        self.map_err(|error| {
-            msg!("{}", error);
-            BulwarkError::from(error).into()
-        })
+        self.map_err(|error| Refusal::Engine(error).into())
     }
 }

@@ -57,6 +57,20 @@ pub struct MarketRefreshed {
     pub publish_time: i64,
     /// Whether two valid sources disagree.
     pub divergent: bool,
+    /// Carry index of the longs, Q80.48 quote units per lot.
+    pub carry_long: i128,
+    /// Carry index of the shorts, Q80.48 quote units per lot.
+    pub carry_short: i128,
+    /// Funding rate per day, signed Q48: longs pay while it is positive.
+    pub funding_rate: i64,
+    /// Borrow rate of the heavier side, ppm per day.
+    pub borrow_ppm: u32,
+    /// Volatility, ppm per √second.
+    pub sigma_ppm: u32,
+    /// Maintenance margin fraction in force, ppm.
+    pub mmf_ppm: u32,
+    /// Initial margin fraction in force before open interest is looked at, ppm.
+    pub imf_ppm: u32,
 }
 
 /// A vault's price was refreshed.
@@ -165,9 +179,11 @@ pub struct Traded {
     pub fee_insurance: u64,
     /// Fee that goes to the protocol.
     pub fee_protocol: u64,
-    /// PnL realised, fee excluded.
+    /// PnL realised, fees excluded.
     pub realised: i64,
-    /// Part of `realised` that moved between the market's cash and the account.
+    /// Toxic-exit fee: part of a profit that stays in the market's cash.
+    pub toxic_fee: u64,
+    /// Part of `realised − toxic_fee` that moved between the market's cash and the account.
     pub paid: i64,
     /// Part of `realised` left as a claim.
     pub claim: u64,
@@ -179,6 +195,71 @@ pub struct Traded {
     pub position_lots: i64,
     /// `q` of the position after the trade.
     pub position_quote: i64,
+}
+
+/// A trigger was placed. Prices are Q32.32 quote units per lot.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerPlaced {
+    /// Margin account.
+    pub account: Pubkey,
+    /// Market index.
+    pub market: u16,
+    /// Id, unique among the account's triggers.
+    pub id: u64,
+    /// 0 limit, 1 take-profit, 2 stop-loss.
+    pub kind: u8,
+    /// Side of the position: 0 long, 1 short.
+    pub side: u8,
+    /// Lots; `u64::MAX` closes all.
+    pub lots: u64,
+    /// Mark price that it waits for.
+    pub trigger_price: u64,
+    /// Worst fill price.
+    pub limit_price: u64,
+    /// Last moment at which it can be executed, unix seconds.
+    pub expiry: i64,
+}
+
+/// A trigger was executed; the trade is an event of its own before this one.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerExecuted {
+    /// Margin account.
+    pub account: Pubkey,
+    /// Market index.
+    pub market: u16,
+    /// Number of this event among the market's.
+    pub sequence: u64,
+    /// Id of the trigger.
+    pub id: u64,
+    /// Margin account that the keeper's fee went to; the trader's own if nobody was paid.
+    pub keeper: Pubkey,
+    /// Fee, quote units.
+    pub fee: u64,
+}
+
+/// Why a trigger is gone without a trade.
+#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelReason {
+    /// Owner or delegate cancelled it.
+    Request,
+    /// Its time was over.
+    Expired,
+    /// When its price came, the account could not do it: margin, no position left, or a size that is not allowed.
+    Failed,
+}
+
+/// A trigger was cancelled.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TriggerCancelled {
+    /// Margin account.
+    pub account: Pubkey,
+    /// Id of the trigger.
+    pub id: u64,
+    /// Why.
+    pub reason: CancelReason,
 }
 
 /// A position was settled.
@@ -215,10 +296,72 @@ pub struct LiquidityAdded {
     pub sequence: u64,
     /// Number of this event among the quote vault's.
     pub vault_sequence: u64,
+    /// 0 junior, 1 senior.
+    pub tranche: u8,
     /// Quote units added.
     pub amount: u64,
     /// Shares minted.
     pub shares: u64,
+    /// Net asset value before, at the price worse for the provider.
+    pub nav: u64,
+}
+
+/// Pool shares were put into a ticket.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedeemRequested {
+    /// Provider.
+    pub provider: Pubkey,
+    /// Which of the provider's tickets.
+    pub nonce: u64,
+    /// Number of this event among the pool's.
+    pub sequence: u64,
+    /// 0 junior, 1 senior.
+    pub tranche: u8,
+    /// Shares burned.
+    pub shares: u64,
+    /// What they are worth, quote units.
+    pub value: u64,
+}
+
+/// Pool shares were taken back out of a ticket.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedeemCancelled {
+    /// Provider.
+    pub provider: Pubkey,
+    /// Which of the provider's tickets.
+    pub nonce: u64,
+    /// Number of this event among the pool's.
+    pub sequence: u64,
+    /// 0 junior, 1 senior.
+    pub tranche: u8,
+    /// Shares minted again.
+    pub shares: u64,
+}
+
+/// A ticket was paid, whole or in part.
+#[event]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redeemed {
+    /// Provider.
+    pub provider: Pubkey,
+    /// Which of the provider's tickets.
+    pub nonce: u64,
+    /// Number of this event among the pool's.
+    pub sequence: u64,
+    /// Number of this event among the quote vault's.
+    pub vault_sequence: u64,
+    /// 0 junior, 1 senior.
+    pub tranche: u8,
+    /// Shares redeemed.
+    pub shares: u64,
+    /// Quote units paid.
+    pub paid: u64,
+    /// Fee that stays in the pool, quote units.
+    pub fee: u64,
+    /// Shares that stay in the ticket.
+    pub shares_left: u64,
     /// Net asset value before, at the price worse for the provider.
     pub nav: u64,
 }

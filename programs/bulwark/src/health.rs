@@ -9,15 +9,15 @@ use std::cell::Ref;
 
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::{Collateral, Directory, Health, HealthType, Legs};
-use bulwark_engine::price::{Action, Age};
-use bulwark_engine::{EngineError, market as engine};
+use bulwark_engine::collateral::Collateral;
+use bulwark_engine::margin::{Directory, Health, HealthType, Legs, Portfolio};
+use bulwark_engine::market as engine;
 use bytemuck::Pod;
 
-use crate::errors::{BulwarkError, OrProgramError as _};
+use crate::errors::{BulwarkError, Refusal};
 use crate::state::{Market, Vault};
 
-/// Health of the legs, from the accounts that follow the instruction's own.
+/// What the legs are worth and need, from the accounts that follow the instruction's own.
 ///
 /// # Errors
 /// A missing account or one that is not next in slot order; a price that the health type cannot use.
@@ -25,40 +25,24 @@ pub(crate) fn of_legs(
     legs: &Legs<'_>,
     remaining: &[AccountInfo<'_>],
     what: (HealthType, i64),
-) -> Result<Health> {
-    legs.health(&mut Remaining(remaining.iter()), what).map_err(|Refused(error)| error)
+) -> core::result::Result<Portfolio, Refusal> {
+    legs.portfolio(&mut Remaining(remaining.iter()), what)
 }
 
 /// The accounts that follow the instruction's own, in the order in which they are asked for.
 struct Remaining<'a, 'info>(core::slice::Iter<'a, AccountInfo<'info>>);
 
-/// A program error that engine errors turn into.
-struct Refused(Error);
-
-impl From<EngineError> for Refused {
-    fn from(error: EngineError) -> Self {
-        msg!("{}", error);
-        Self(BulwarkError::from(error).into())
-    }
-}
-
-impl From<Error> for Refused {
-    fn from(error: Error) -> Self {
-        Self(error)
-    }
-}
-
 impl Directory for Remaining<'_, '_> {
-    type Error = Refused;
+    type Error = Refusal;
 
-    fn market(
+    fn market<T>(
         &mut self,
         index: u16,
-        read: impl FnOnce(&engine::Market) -> bulwark_engine::Result<Health>,
-    ) -> core::result::Result<Health, Refused> {
+        read: impl FnOnce(&engine::Market) -> bulwark_engine::Result<T>,
+    ) -> core::result::Result<T, Refusal> {
         let market = view::<Market>(self.0.next())?;
         if market.index != index {
-            return Err(Refused(BulwarkError::WrongAccount.into()));
+            return Err(BulwarkError::WrongAccount.into());
         }
         Ok(read(&market.core)?)
     }
@@ -67,30 +51,13 @@ impl Directory for Remaining<'_, '_> {
         &mut self,
         index: u16,
         read: impl FnOnce(&Collateral) -> bulwark_engine::Result<Health>,
-    ) -> core::result::Result<Health, Refused> {
+    ) -> core::result::Result<Health, Refusal> {
         let vault = view::<Vault>(self.0.next())?;
         if vault.index != index {
-            return Err(Refused(BulwarkError::WrongAccount.into()));
+            return Err(BulwarkError::WrongAccount.into());
         }
         Ok(read(&vault.core)?)
     }
-}
-
-/// What market `index`, the next of the accounts, counts for by `value`, at a Fresh price.
-///
-/// # Errors
-/// A missing or another account; a price that is not Fresh at this age.
-pub(crate) fn of_market(
-    account: Option<&AccountInfo<'_>>,
-    index: u16,
-    (age, now): (Age, i64),
-    value: impl FnOnce(&engine::Market) -> bulwark_engine::Result<u64>,
-) -> Result<u64> {
-    let market = view::<Market>(account)?;
-    require!(market.index == index, BulwarkError::WrongAccount);
-    let core = &market.core;
-    core.oracle.require(&core.params.oracle, (Action::PoolShares, age), now).or_error()?;
-    value(core).or_error()
 }
 
 /// Reads a zero-copy account of this program in place.

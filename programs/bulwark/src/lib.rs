@@ -94,18 +94,52 @@ pub mod bulwark {
         close_position::handler(ctx, &args)
     }
 
+    /// Places a trigger: limit entry, take-profit or stop-loss.
+    pub fn place_trigger(ctx: Context<PlaceTrigger>, args: PlaceTriggerArgs) -> Result<()> {
+        place_trigger::handler(ctx, &args)
+    }
+
+    /// Cancels a trigger.
+    pub fn cancel_trigger(ctx: Context<CancelTrigger>, incarnation: u64, id: u64) -> Result<()> {
+        cancel_trigger::handler(ctx, incarnation, id)
+    }
+
+    /// Executes a trigger whose price has come.
+    pub fn execute_trigger<'info>(ctx: Context<'info, ExecuteTrigger<'info>>, id: u64) -> Result<()> {
+        execute_trigger::handler(ctx, id)
+    }
+
     /// Settles a position: pending unwind, claim, losses that claims wait for.
     pub fn settle_position(ctx: Context<SettlePosition>) -> Result<()> {
         settle_position::handler(ctx)
     }
 
-    /// Adds `amount` quote units to the pool for at least `min_shares` junior shares.
+    /// Adds `amount` quote units to the pool for at least `min_shares` shares of the mint that is passed.
     pub fn add_liquidity<'info>(
         ctx: Context<'info, AddLiquidity<'info>>,
         amount: u64,
         min_shares: u64,
     ) -> Result<()> {
         add_liquidity::handler(ctx, amount, min_shares)
+    }
+
+    /// Puts pool shares into a ticket, to be redeemed after a delay.
+    pub fn request_redeem<'info>(
+        ctx: Context<'info, RequestRedeem<'info>>,
+        nonce: u64,
+        shares: u64,
+    ) -> Result<()> {
+        request_redeem::handler(ctx, nonce, shares)
+    }
+
+    /// Pays a ticket at least `min_amount` quote units, whole or as far as the pool can.
+    pub fn redeem<'info>(ctx: Context<'info, Redeem<'info>>, min_amount: u64) -> Result<()> {
+        redeem::handler(ctx, min_amount)
+    }
+
+    /// Takes the shares back out of a ticket.
+    pub fn cancel_redeem(ctx: Context<CancelRedeem>) -> Result<()> {
+        cancel_redeem::handler(ctx)
     }
 
     /// Moves idle pool cash to a market, or its excess back, towards the market's target weight.

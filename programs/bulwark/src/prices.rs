@@ -1,4 +1,4 @@
-//! From the configured oracle accounts to a stored price: what refreshing and listing share.
+//! From the configured oracle accounts to what they say together: what refreshing and listing share.
 
 use anchor_lang::prelude::*;
 use bulwark_engine::price::{self, OracleParams, OracleState, Reading, Selection};
@@ -10,21 +10,19 @@ use crate::oracle::{self, OracleSource};
 /// Primary and optional secondary oracle account.
 pub(crate) type Accounts<'a, 'info> = [Option<&'a AccountInfo<'info>>; 2];
 
-/// Takes the sources' prices into a stored price.
+/// What the sources say to a stored price at `now`.
 ///
 /// # Errors
-/// An account that is not the configured one, or whatever [`price::select`] and [`OracleState::accept`] refuse.
-pub(crate) fn refresh(
-    oracle: &mut OracleState,
-    params: &OracleParams,
+/// An account that is not the configured one, or whatever [`price::select`] refuses.
+pub(crate) fn select(
+    (oracle, params): (&OracleState, &OracleParams),
     sources: &[OracleSource; 2],
     (accounts, decimals): (Accounts<'_, '_>, (u8, u8)),
-) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
+    now: i64,
+) -> Result<Selection> {
     let readings = read(sources, accounts, decimals)?;
     let known = oracle.trusting(sources.map(|s| s.pins_address()));
-    let selection = price::select(&known, params, readings, now).or_error()?;
-    oracle.accept(selection, params).or_error()
+    price::select(&known, params, readings, now).or_error()
 }
 
 /// The first print of a new listing: valid now, both sources in agreement. A listing without one would

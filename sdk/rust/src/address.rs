@@ -2,7 +2,8 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::pubkey;
-use bulwark::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
+use bulwark::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, Vault};
+use bulwark_engine::pool::TrancheKind;
 
 /// The program.
 pub const PROGRAM: Pubkey = bulwark::ID;
@@ -37,10 +38,20 @@ pub fn insurance_fund() -> Pubkey {
     derive(&[InsuranceFund::SEED])
 }
 
-/// Mint of the junior pool shares.
+/// Mint of a tranche's pool shares.
 #[must_use]
-pub fn junior_mint() -> Pubkey {
-    derive(&[Pool::SHARES_SEED, Pool::JUNIOR_SEED])
+pub fn share_mint(tranche: TrancheKind) -> Pubkey {
+    let name = match tranche {
+        TrancheKind::Junior => Pool::JUNIOR_SEED,
+        TrancheKind::Senior => Pool::SENIOR_SEED,
+    };
+    derive(&[Pool::SHARES_SEED, name])
+}
+
+/// Redeem ticket of a provider.
+#[must_use]
+pub fn redeem_ticket(owner: &Pubkey, nonce: u64) -> Pubkey {
+    derive(&[RedeemTicket::SEED, owner.as_ref(), &nonce.to_le_bytes()])
 }
 
 /// Vault of a mint.

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use bulwark::state::{Exchange, MarginAccount, Market, Pool, Vault};
-use bulwark_engine::margin::{Collateral, Directory, Health, HealthType};
+use bulwark_engine::EngineError;
+use bulwark_engine::collateral::Collateral;
+use bulwark_engine::margin::{Directory, Health, HealthType};
+use bulwark_engine::pool::{Nav, TrancheKind};
 use bulwark_engine::position::Position;
 use bulwark_engine::trade::{Order, TradeReport};
-use bulwark_engine::units::{NormalPrice, Quote, Side};
-use bulwark_engine::{EngineError, shares};
+use bulwark_engine::units::{Lots, NormalPrice, Quote, Side};
 use thiserror::Error;
 
 /// Accounts that answers are computed from, borrowed from wherever the caller keeps them.
@@ -49,14 +51,36 @@ pub struct Preview {
     pub position: Position,
 }
 
+/// What somebody wants to do with a position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Increase it, or open one on this side.
+    Open(Side),
+    /// Decrease or close it.
+    Close,
+}
+
+/// What the pool is exposed to in a market.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolDelta {
+    /// Signed lots that the pool is long or short.
+    pub lots: Lots,
+    /// Their worth at the live price, signed, quote units rounded towards zero.
+    pub notional: Quote,
+    /// The market's equity at the live price, quote units.
+    pub equity: Quote,
+}
+
 impl Snapshot<'_> {
     /// Health of a whole account.
     ///
     /// # Errors
     /// [`HealthError`] if the snapshot lacks a leg or a price is not usable.
     pub fn health(&self, account: &MarginAccount, kind: HealthType) -> Result<Health, HealthError> {
-        let legs = account.legs().health(&mut self.clone(), (kind, self.now))?;
-        Ok(legs.plus(Health::of_quote(account.quote, self.exchange.quote_weight.at(self.now), kind)?)?)
+        let mut portfolio = account.legs().portfolio(&mut self.clone(), (kind, self.now))?;
+        let weight = self.exchange.quote_weight.at(self.now);
+        portfolio.add(Health::of_quote(account.quote, weight, kind)?)?;
+        Ok(portfolio.health(&self.exchange.risk_groups)?)
     }
 
     /// PnL of a position at the live price, pending unwind applied, quote units rounded down.
@@ -69,49 +93,73 @@ impl Snapshot<'_> {
         Ok(ladder.member(position)?.pnl(NormalPrice::new(market.mark(), ladder.carry)?)?)
     }
 
-    /// Quote units that pool shares are worth at the price that is worse for their holder, rounded down. Needs
+    /// What the pool is worth, from every market.
+    ///
+    /// # Errors
+    /// [`HealthError`] if the snapshot lacks a market.
+    pub fn nav(&self, pool: &Pool) -> Result<Nav, HealthError> {
+        let markets = (0..self.exchange.market_count).map(|index| self.find_market(index));
+        markets
+            .into_iter()
+            .try_fold(Nav::of_pool(&pool.core), |nav, market| Ok(nav.plus_market(&market?.core)?))
+    }
+
+    /// Quote units that shares of a tranche are worth at the price that is worse for their holder, rounded down. Needs
     /// every market in the snapshot.
     ///
     /// # Errors
     /// [`HealthError`].
-    pub fn share_value(&self, pool: &Pool, shares: u64) -> Result<u64, HealthError> {
-        let mut nav = pool.idle;
-        for index in 0..self.exchange.market_count {
-            nav = shares::nav(nav, shares::value_for_redeem(&self.find_market(index)?.core)?)?;
-        }
-        Ok(shares::value(shares, nav, pool.junior.shares)?)
+    pub fn share_value(&self, pool: &Pool, tranche: TrancheKind, shares: u64) -> Result<u64, HealthError> {
+        let mut core = pool.core;
+        core.accrue(self.now);
+        Ok(core.share_value(tranche, shares, self.nav(pool)?.low)?)
     }
 
-    /// What an increase would do.
+    /// What the pool is exposed to in a market: the opposite of what its traders hold together. A hedger takes the other
+    /// side of it elsewhere.
+    ///
+    /// # Errors
+    /// [`HealthError`].
+    pub fn pool_delta(&self, market: u16) -> Result<PoolDelta, HealthError> {
+        let core = &self.find_market(market)?.core;
+        let lots = core.book.skew()?.negated();
+        let worth = Quote::from_units(core.mark().mul_floor(lots.count())?)?;
+        let notional = if lots.0 < 0 { Quote::ZERO.minus(worth)? } else { worth };
+        Ok(PoolDelta { lots, notional, equity: core.book.equity(core.mark())? })
+    }
+
+    /// Sum of [`Snapshot::pool_delta`] over every market, quote units: what the pool gains if every price doubles, to
+    /// first order.
+    ///
+    /// # Errors
+    /// [`HealthError`].
+    pub fn total_pool_delta(&self) -> Result<Quote, HealthError> {
+        (0..self.exchange.market_count)
+            .try_fold(Quote::ZERO, |sum, market| Ok(sum.plus(self.pool_delta(market)?.notional)?))
+    }
+
+    /// What a trade would do, exactly as the program would do it at this state and clock.
     ///
     /// # Errors
     /// What the engine refuses; margin, pause and market status are the program's to check.
-    pub fn preview_open(
+    pub fn quote(
         &self,
         account: &MarginAccount,
-        (market, side): (u16, Side),
+        (market, intent): (u16, Intent),
         order: &Order,
     ) -> Result<Preview, HealthError> {
         let (mut account, mut market) = (*account, Box::new(*self.find_market(market)?));
-        let slot = account.position_or_free(market.index, side).ok_or(HealthError::NoFreeSlot)?;
-        let report = market.core.increase(slot, side, order)?;
-        Ok(Preview { report, position: *slot })
-    }
-
-    /// What a decrease would do.
-    ///
-    /// # Errors
-    /// What the engine refuses; margin, pause and market status are the program's to check.
-    pub fn preview_close(
-        &self,
-        account: &MarginAccount,
-        market: u16,
-        order: &Order,
-    ) -> Result<Preview, HealthError> {
-        let (mut account, mut market) = (*account, Box::new(*self.find_market(market)?));
-        let slot = account.position_mut(market.index).ok_or(EngineError::NoPosition)?;
-        let report = market.core.decrease(slot, order)?;
-        Ok(Preview { report, position: *slot })
+        let (report, position) = match intent {
+            Intent::Open(side) => {
+                let slot = account.position_or_free(market.index, side).ok_or(HealthError::NoFreeSlot)?;
+                (market.core.increase(slot, side, order)?, *slot)
+            }
+            Intent::Close => {
+                let slot = account.position_mut(market.index).ok_or(EngineError::NoPosition)?;
+                (market.core.decrease(slot, order)?, *slot)
+            }
+        };
+        Ok(Preview { report, position })
     }
 
     fn find_market(&self, index: u16) -> Result<&Market, HealthError> {
@@ -122,11 +170,11 @@ impl Snapshot<'_> {
 impl Directory for Snapshot<'_> {
     type Error = HealthError;
 
-    fn market(
+    fn market<T>(
         &mut self,
         index: u16,
-        read: impl FnOnce(&bulwark_engine::market::Market) -> bulwark_engine::Result<Health>,
-    ) -> Result<Health, HealthError> {
+        read: impl FnOnce(&bulwark_engine::market::Market) -> bulwark_engine::Result<T>,
+    ) -> Result<T, HealthError> {
         Ok(read(&self.find_market(index)?.core)?)
     }
 

@@ -6,10 +6,12 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas};
 use bulwark::instructions::{
     ClosePositionArgs, CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs, OpenPositionArgs,
-    WithdrawArgs,
+    PlaceTriggerArgs, WithdrawArgs,
 };
-use bulwark::state::{MarginAccount, Vault};
+use bulwark::state::{MarginAccount, RedeemTicket, Vault};
 use bulwark::{accounts, instruction as data};
+use bulwark_engine::pool::TrancheKind;
+use bulwark_engine::trigger::{Trigger, TriggerKind};
 use bulwark_engine::units::Side;
 use thiserror::Error;
 
@@ -25,6 +27,9 @@ pub enum BuildError {
     /// No such market in the listings.
     #[error("market {0} is not in the listings: load them again")]
     UnknownMarket(u16),
+    /// No such trigger in the account.
+    #[error("the account has no trigger {0}: read it again")]
+    UnknownTrigger(u64),
     /// The margin account holds something that the listings lack.
     #[error("the margin account holds a market or vault that is not in the listings: load them again")]
     UnknownLeg,
@@ -83,7 +88,8 @@ pub fn initialize_exchange(
         quote_vault: address::vault(&mint),
         token_account: address::vault_tokens(&mint),
         pool: address::pool(),
-        share_mint: address::junior_mint(),
+        junior_mint: address::share_mint(TrancheKind::Junior),
+        senior_mint: address::share_mint(TrancheKind::Senior),
         insurance_fund: address::insurance_fund(),
         mint,
         token_program,
@@ -293,6 +299,76 @@ pub fn close_position(
     Ok(with_readonly(instruction(&accounts, &data::ClosePosition { args }), legs))
 }
 
+/// A trigger. Prices are Q32.32 quote units per lot; see [`crate::units`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TriggerOrder {
+    /// Limit entry, take-profit or stop-loss.
+    pub kind: TriggerKind,
+    /// Side of the position that it opens, increases or decreases.
+    pub side: Side,
+    /// Mark price to wait for.
+    pub trigger_price: u64,
+    /// What to do then.
+    pub order: Order,
+    /// Last moment at which it can be executed, unix seconds.
+    pub expiry: i64,
+}
+
+/// Places a trigger. Signed by owner or delegate.
+///
+/// # Errors
+/// [`BuildError::UnknownMarket`].
+pub fn place_trigger(
+    listings: &Listings,
+    authority: Pubkey,
+    margin: Margin<'_>,
+    trigger: &TriggerOrder,
+) -> Result<Instruction, BuildError> {
+    let index = trigger.order.market;
+    let market = *listings.market(index).ok_or(BuildError::UnknownMarket(index))?;
+    let args = PlaceTriggerArgs {
+        incarnation: margin.account.incarnation,
+        kind: trigger.kind.to_byte(),
+        side: trigger.side.to_byte(),
+        reduce_only: trigger.kind.is_reduce_only(),
+        lots: trigger.order.lots,
+        trigger_price: trigger.trigger_price,
+        limit_price: trigger.order.limit_price,
+        expiry: trigger.expiry,
+    };
+    let accounts = accounts::PlaceTrigger { authority, margin_account: margin.address, market };
+    Ok(instruction(&accounts, &data::PlaceTrigger { args }))
+}
+
+/// Cancels a trigger. Signed by owner or delegate, or by anyone once it has expired.
+#[must_use]
+pub fn cancel_trigger(authority: Pubkey, margin: Margin<'_>, id: u64) -> Instruction {
+    let accounts = accounts::CancelTrigger { authority, margin_account: margin.address };
+    instruction(&accounts, &data::CancelTrigger { incarnation: margin.account.incarnation, id })
+}
+
+/// Executes a trigger of a trader's account; the fee goes to the margin account `keeper`. No signer.
+///
+/// # Errors
+/// [`BuildError`] if the listings are out of date or the account has no such trigger.
+pub fn execute_trigger(
+    listings: &Listings,
+    margin: Margin<'_>,
+    id: u64,
+    keeper: Option<Pubkey>,
+) -> Result<Instruction, BuildError> {
+    let find = |t: &&Trigger| t.is_set() && t.id == id;
+    let trigger = margin.account.triggers.iter().find(find).ok_or(BuildError::UnknownTrigger(id))?;
+    let (trade, legs) = trade(listings, margin.address, margin, trigger.market)?;
+    let accounts = accounts::ExecuteTrigger {
+        exchange: trade.exchange,
+        margin_account: margin.address,
+        market: trade.market,
+        keeper_account: keeper,
+    };
+    Ok(with_readonly(instruction(&accounts, &data::ExecuteTrigger { id }), legs))
+}
+
 /// Settles a position. No signer.
 #[must_use]
 pub fn settle_position(margin_account: Pubkey, market: u16) -> Instruction {
@@ -300,13 +376,14 @@ pub fn settle_position(margin_account: Pubkey, market: u16) -> Instruction {
     instruction(&accounts::SettlePosition { margin_account, market }, &data::SettlePosition {})
 }
 
-/// Adds `amount` quote units from `source` to the pool for at least `min_shares` shares to the token account
-/// `shares`. Signed by the owner of both.
+/// Adds `amount` quote units from `source` to the pool for at least `min_shares` shares of a tranche to the token
+/// account `shares`. Signed by the owner of both.
 ///
 /// # Errors
 /// [`BuildError::UnknownVault`] without the quote vault.
 pub fn add_liquidity(
     listings: &Listings,
+    tranche: TrancheKind,
     (provider, source, shares): (Pubkey, Pubkey, Pubkey),
     (amount, min_shares): (u64, u64),
 ) -> Result<Instruction, BuildError> {
@@ -319,13 +396,79 @@ pub fn add_liquidity(
         token_account: vault.token_account,
         source,
         mint: vault.mint,
-        share_mint: address::junior_mint(),
+        share_mint: address::share_mint(tranche),
         shares,
         token_program: vault.token_program,
         share_token_program: TOKEN_PROGRAM,
     };
     let instruction = instruction(&accounts, &data::AddLiquidity { amount, min_shares });
     Ok(with_readonly(instruction, listings.markets.iter().copied()))
+}
+
+/// Puts pool shares of the token account `shares` into the provider's ticket `nonce`. Signed by provider and payer.
+#[must_use]
+pub fn request_redeem(
+    listings: &Listings,
+    tranche: TrancheKind,
+    (provider, payer, shares): (Pubkey, Pubkey, Pubkey),
+    (nonce, amount): (u64, u64),
+) -> Instruction {
+    let accounts = accounts::RequestRedeem {
+        provider,
+        payer,
+        exchange: address::exchange(),
+        pool: address::pool(),
+        ticket: address::redeem_ticket(&provider, nonce),
+        share_mint: address::share_mint(tranche),
+        shares,
+        share_token_program: TOKEN_PROGRAM,
+        system_program: SYSTEM_PROGRAM,
+    };
+    let instruction = instruction(&accounts, &data::RequestRedeem { nonce, shares: amount });
+    with_readonly(instruction, listings.markets.iter().copied())
+}
+
+/// Pays a ticket, at least `min_amount` quote units, to the quote token account `destination` of its owner, who signs.
+///
+/// # Errors
+/// [`BuildError::UnknownVault`] without the quote vault.
+pub fn redeem(
+    listings: &Listings,
+    ticket: &RedeemTicket,
+    (destination, min_amount): (Pubkey, u64),
+) -> Result<Instruction, BuildError> {
+    let vault = listings.vault(Vault::QUOTE).ok_or(BuildError::UnknownVault(Vault::QUOTE))?;
+    let accounts = accounts::Redeem {
+        provider: ticket.owner,
+        payer: ticket.payer,
+        exchange: address::exchange(),
+        pool: address::pool(),
+        ticket: address::redeem_ticket(&ticket.owner, ticket.nonce),
+        quote_vault: vault.address,
+        token_account: vault.token_account,
+        destination,
+        mint: vault.mint,
+        token_program: vault.token_program,
+    };
+    let instruction = instruction(&accounts, &data::Redeem { min_amount });
+    Ok(with_readonly(instruction, listings.markets.iter().copied()))
+}
+
+/// Takes the shares of a ticket back to the token account `shares` of its owner, who signs.
+#[must_use]
+pub fn cancel_redeem(ticket: &RedeemTicket, shares: Pubkey) -> Instruction {
+    let tranche = if ticket.tranche == 0 { TrancheKind::Junior } else { TrancheKind::Senior };
+    let accounts = accounts::CancelRedeem {
+        provider: ticket.owner,
+        payer: ticket.payer,
+        exchange: address::exchange(),
+        pool: address::pool(),
+        ticket: address::redeem_ticket(&ticket.owner, ticket.nonce),
+        share_mint: address::share_mint(tranche),
+        shares,
+        share_token_program: TOKEN_PROGRAM,
+    };
+    instruction(&accounts, &data::CancelRedeem {})
 }
 
 /// Moves pool money to or from a market towards its target. No signer.

@@ -1,14 +1,14 @@
-//! Add liquidity to the pool for junior shares.
+//! Add liquidity to the pool for junior or senior shares, as the share mint says.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
-use anchor_spl::token_interface::{self, Mint, MintTo, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use bulwark_engine::limits;
 use bulwark_engine::price::Age;
-use bulwark_engine::{limits, shares};
 
+use super::liquidity::{self, Shares};
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::LiquidityAdded;
-use crate::health;
 use crate::state::{self, Exchange, Pause, Pool, Vault};
 use crate::tokens::{Transfer, require_plain};
 
@@ -34,7 +34,7 @@ pub struct AddLiquidity<'info> {
     pub source: InterfaceAccount<'info, TokenAccount>,
     /// CHECK: mint of the token: the vault names it, and the token program reads it.
     pub mint: UncheckedAccount<'info>,
-    /// Mint of the junior shares.
+    /// Mint of the shares: the junior or the senior one.
     #[account(mut)]
     pub share_mint: InterfaceAccount<'info, Mint>,
     /// The provider's shares.
@@ -49,7 +49,6 @@ pub struct AddLiquidity<'info> {
 impl<'info> AddLiquidity<'info> {
     fn validate(&self) -> Result<()> {
         require!(!Pause::LIQUIDITY.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
-        require!(self.pool.load()?.junior.mint == self.share_mint.key(), BulwarkError::WrongAccount);
         require!(self.source.key() != self.token_account.key(), BulwarkError::DuplicateAccount);
         require!(self.source.mint == self.mint.key(), BulwarkError::BadTokenAccount);
         require!(self.shares.mint == self.share_mint.key(), BulwarkError::BadTokenAccount);
@@ -62,17 +61,6 @@ impl<'info> AddLiquidity<'info> {
         let (program, mint) = (&self.token_program, (&self.mint, self.quote_vault.load()?.decimals));
         Transfer { program, mint, from: &mut self.source, to: &mut self.token_account }
             .pull(amount, authority)
-    }
-
-    fn mint_shares(&self, amount: u64) -> Result<()> {
-        let seeds: &[&[&[u8]]] = &[&[Exchange::SEED, &[self.exchange.load()?.bump]]];
-        let cpi = MintTo {
-            mint: self.share_mint.to_account_info(),
-            to: self.shares.to_account_info(),
-            authority: self.exchange.to_account_info(),
-        };
-        let program = *self.share_token_program.key;
-        token_interface::mint_to(CpiContext::new_with_signer(program, cpi, seeds), amount)
     }
 }
 
@@ -88,30 +76,27 @@ pub(crate) fn handler<'info>(
         let exchange = ctx.accounts.exchange.load()?;
         let mut pool = ctx.accounts.pool.load_mut()?;
         let mut vault = ctx.accounts.quote_vault.load_mut()?;
+        let tranche = pool.tranche(&ctx.accounts.share_mint.key()).ok_or(BulwarkError::WrongAccount)?;
 
-        let mut nav = pool.idle;
-        let mut markets = ctx.remaining_accounts.iter();
-        for index in 0..exchange.market_count {
-            // As young as for a trade: a provider must not deposit at a price that he knows to be old.
-            let value = health::of_market(markets.next(), index, (Age::Trade, now), shares::value_for_issue)?;
-            nav = shares::nav(nav, value).or_error()?;
-        }
-        let shares = shares::issue(received, nav, pool.junior.shares).or_error()?;
+        // As young as for a trade: a provider must not deposit at a price that he knows to be old.
+        let listed = (exchange.market_count, None);
+        let nav = liquidity::nav(&pool, listed, ctx.remaining_accounts, (Age::Trade, now))?;
+        let shares = pool.core.issue(tranche, received, &nav, now).or_error()?;
         require!(shares >= min_shares, BulwarkError::BelowMinimumShares);
+        vault.core.receive(received, now).or_error()?;
+        vault.core.require_cap(limits::credit(nav.high, received).or_error()?, now).or_error()?;
 
-        limits::grow(nav, received, vault.core.params.max_deposits).or_error()?;
-        vault.recorded = limits::credit(vault.recorded, received).or_error()?;
-        pool.idle = limits::credit(pool.idle, received).or_error()?;
-        pool.junior.shares = limits::credit(pool.junior.shares, shares).or_error()?;
         emit!(LiquidityAdded {
             provider: ctx.accounts.provider.key(),
             sequence: state::next(&mut pool.sequence)?,
             vault_sequence: state::next(&mut vault.sequence)?,
+            tranche: tranche.to_byte(),
             amount: received,
             shares,
-            nav,
+            nav: nav.high,
         });
         shares
     };
-    ctx.accounts.mint_shares(shares)
+    let AddLiquidity { share_token_program: program, share_mint: mint, shares: account, .. } = &*ctx.accounts;
+    Shares { program, mint, account }.mint(shares, &ctx.accounts.exchange)
 }

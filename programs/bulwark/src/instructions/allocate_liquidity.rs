@@ -2,13 +2,13 @@
 //! call: the target decides, not the caller.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::price::{Action, Age};
+use bulwark_engine::allocation;
+use bulwark_engine::price::Age;
 use bulwark_engine::units::Quote;
-use bulwark_engine::{allocation, shares};
 
+use super::liquidity;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::LiquidityAllocated;
-use crate::health;
 use crate::state::{self, Exchange, Market, MarketStatus, Pause, Pool};
 
 /// Accounts of `allocate_liquidity`. Remaining: every other market in index order.
@@ -31,19 +31,17 @@ pub(crate) fn handler<'info>(ctx: Context<'info, AllocateLiquidity<'info>>) -> R
     let mut market = ctx.accounts.market.load_mut()?;
     require!(!Pause::LIQUIDITY.is_set(exchange.pause | market.pause), BulwarkError::Paused);
 
-    let params = market.core.params;
-    market.core.oracle.require(&params.oracle, (Action::PoolShares, Age::Margin), now).or_error()?;
-    let own = shares::value_for_redeem(&market.core).or_error()?;
-    let mut nav = shares::nav(pool.idle, own).or_error()?;
-    let mut others = ctx.remaining_accounts.iter();
-    for index in (0..exchange.market_count).filter(|&i| i != market.index) {
-        let at = (Age::Margin, now);
-        let equity = health::of_market(others.next(), index, at, shares::value_for_redeem)?;
-        nav = shares::nav(nav, equity).or_error()?;
-    }
+    let listed = (exchange.market_count, Some(market.index));
+    let others = liquidity::nav(&pool, listed, ctx.remaining_accounts, (Age::Margin, now))?;
+    let nav = liquidity::plus_market(others, &market, (Age::Margin, now))?;
+    market.core.accrue(now).or_error()?;
+    pool.core.accrue(now);
+    // What is about to leave is kept out of the markets.
+    let base = nav.low.saturating_sub(pool.core.pending(&nav).or_error()?);
     let active = market.status == MarketStatus::Active.to_byte();
-    let target = allocation::target(&market.core, nav, active).or_error()?;
-    let Quote(amount) = allocation::allocate(&mut market.core, &mut pool.idle, target).or_error()?;
+    let target = allocation::target(&market.core, base, active).or_error()?;
+    let Quote(amount) = allocation::allocate(&mut market.core, &mut pool.core.idle, target).or_error()?;
+    market.core.update_borrow_rate().or_error()?;
     require!(amount != 0, BulwarkError::NothingToAllocate);
 
     emit!(LiquidityAllocated {

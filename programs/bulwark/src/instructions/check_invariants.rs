@@ -33,7 +33,7 @@ pub struct CheckInvariants<'info> {
 fn vault_holds(vault: &Vault, token_account: Option<&InterfaceAccount<'_, TokenAccount>>) -> Result<bool> {
     let tokens = token_account.ok_or(BulwarkError::AccountMissing)?;
     require!(tokens.key() == vault.token_account, BulwarkError::WrongAccount);
-    Ok(tokens.amount >= vault.recorded)
+    Ok(tokens.amount >= vault.core.recorded)
 }
 
 /// I3 for a market and the members among `accounts`.

@@ -2,15 +2,10 @@
 //! excess over maintenance margin, or else must leave the account healthy.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::{Health, HealthType, Legs};
-use bulwark_engine::position::Position;
-use bulwark_engine::trade::Order;
 use bulwark_engine::units::Quote;
 
-use super::trade::{self, Trade};
+use super::trade::{self, Desk, Trade};
 use crate::errors::{BulwarkError, OrProgramError as _};
-use crate::health;
-use crate::state::Market;
 
 /// What to close.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,39 +18,20 @@ pub struct ClosePositionArgs {
     pub limit_price: u64,
 }
 
-/// The traded leg together with the quote balance, under maintenance margin.
-fn leg(market: &Market, position: &Position, quote: Quote) -> Result<Health> {
-    let health = HealthType::Maint;
-    let balance = Health { equity: quote, requirement: Quote::ZERO };
-    if !position.is_open() {
-        return Ok(balance);
-    }
-    let leg = Health::of_position_at_stored_price(&market.core, position, health).or_error()?;
-    leg.plus(balance).or_error()
-}
-
 pub(crate) fn handler<'info>(ctx: Context<'info, Trade<'info>>, args: &ClosePositionArgs) -> Result<()> {
-    let now = Clock::get()?.unix_timestamp;
+    let exchange = ctx.accounts.exchange.load()?;
     let mut account = ctx.accounts.margin_account.load_mut()?;
     let mut market = ctx.accounts.market.load_mut()?;
     trade::require_trader(&account, ctx.accounts.authority.key, args.incarnation)?;
 
-    let quote = account.quote;
-    let slot = account.position_mut(market.index).ok_or(BulwarkError::NoPosition)?;
-    let before = leg(&market, slot, quote)?;
-    let direction = slot.side().or_error()?.opposite();
-    let order = Order { lots: args.lots, limit: Order::limit(direction, args.limit_price).or_error()?, now };
-    let report = market.core.decrease(slot, &order).or_error()?;
-    let position = *slot;
-    let quote = account.credit(report.quote_change).or_error()?;
-    let after = leg(&market, &position, quote)?;
+    let position = account.position_mut(market.index).ok_or(BulwarkError::NoPosition)?;
+    let direction = position.side().or_error()?.opposite();
+    let order = trade::order(direction, args.lots, args.limit_price)?;
+    let legs = ctx.remaining_accounts;
+    let (exchange, account, market) = (&*exchange, &mut *account, &mut *market);
+    let mut desk = Desk { exchange, account, market, legs, keeper_fee: Quote::ZERO };
+    let done = desk.decrease(&order)?;
 
-    if !after.is_no_worse_than(before).or_error()? {
-        let others = Legs { skip_market: Some(market.index), ..account.legs() };
-        let others = health::of_legs(&others, ctx.remaining_accounts, (HealthType::Maint, now))?;
-        others.plus(after).and_then(Health::require).or_error()?;
-    }
-
-    emit!(trade::event(ctx.accounts.margin_account.key(), &mut market, &position, &report)?);
+    emit!(desk.event(ctx.accounts.margin_account.key(), &done)?);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use bulwark_engine::margin::CollateralParams;
+use bulwark_engine::collateral::{Collateral, CollateralParams};
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::VaultCreated;
@@ -68,8 +68,7 @@ pub(crate) fn handler(ctx: Context<CreateVault>, args: &CreateVaultArgs) -> Resu
     vault.bump = ctx.bumps.vault;
     vault.version = VERSION;
     vault.sources = args.sources;
-    vault.core.params = args.params;
-    vault.core.oracle = oracle;
+    vault.core = Collateral::listed(args.params, oracle, Clock::get()?.unix_timestamp);
 
     emit!(VaultCreated { vault: vault.index, mint: vault.mint });
     Ok(())

@@ -53,14 +53,15 @@ pub(crate) fn handler(ctx: Context<Deposit>, amount: u64) -> Result<()> {
     ctx.accounts.validate()?;
     let received = ctx.accounts.transfer(amount)?;
 
+    let now = Clock::get()?.unix_timestamp;
     let mut vault = ctx.accounts.vault.load_mut()?;
     let mut account = ctx.accounts.margin_account.load_mut()?;
-    // Margin can always be topped up in quote; the quote vault's cap is on pool liquidity.
-    let cap = if vault.is_quote() { u64::MAX } else { vault.core.params.max_deposits };
-    vault.recorded = limits::grow(vault.recorded, received, cap).or_error()?;
+    vault.core.receive(received, now).or_error()?;
     if vault.is_quote() {
+        // Margin can always be topped up in quote; the quote vault's cap is on pool liquidity.
         account.credit(Quote::from_units(received).or_error()?).or_error()?;
     } else {
+        vault.core.require_cap(vault.core.recorded, now).or_error()?;
         // A stranger's dust must not take a slot that the owner needs.
         let may_add = account.may_trade(ctx.accounts.depositor.key) || account.holds(vault.index);
         require!(may_add, BulwarkError::NewCollateralByStranger);

@@ -3,8 +3,10 @@
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use bulwark_engine::margin::{CollateralParams, QuoteWeight};
-use bulwark_engine::price::{OracleState, Reading};
+use bulwark_engine::collateral::{Collateral, CollateralParams, QuoteWeight};
+use bulwark_engine::margin::RiskGroups;
+use bulwark_engine::pool::PoolParams;
+use bulwark_engine::price::{OracleState, Reading, within};
 use bulwark_engine::units::Price;
 
 use crate::errors::{BulwarkError, OrProgramError as _};
@@ -27,7 +29,16 @@ pub struct InitializeExchangeArgs {
     pub quote_sources: [OracleSource; 2],
     /// Cap of all quote tokens, and how the quote token's oracle is judged.
     pub quote_params: CollateralParams,
+    /// Redemption and tranches of the pool.
+    pub pool_params: PoolParams,
+    /// Offsets of the risk groups.
+    pub risk_groups: RiskGroups,
+    /// What a keeper is paid for executing a trigger, quote units.
+    pub trigger_fee: u64,
 }
+
+/// Largest fee of a trigger, quote units.
+const MAX_TRIGGER_FEE: u64 = 10_000_000;
 
 /// Accounts of `initialize_exchange`.
 #[derive(Accounts)]
@@ -61,7 +72,13 @@ pub struct InitializeExchange<'info> {
         init, payer = deployer, seeds = [Pool::SHARES_SEED, Pool::JUNIOR_SEED], bump,
         mint::decimals = mint.decimals, mint::authority = exchange, mint::token_program = share_token_program
     )]
-    pub share_mint: Box<InterfaceAccount<'info, Mint>>,
+    pub junior_mint: Box<InterfaceAccount<'info, Mint>>,
+    /// Mint of the senior shares.
+    #[account(
+        init, payer = deployer, seeds = [Pool::SHARES_SEED, Pool::SENIOR_SEED], bump,
+        mint::decimals = mint.decimals, mint::authority = exchange, mint::token_program = share_token_program
+    )]
+    pub senior_mint: Box<InterfaceAccount<'info, Mint>>,
     /// The insurance fund.
     #[account(init, payer = deployer, space = InsuranceFund::SPACE, seeds = [InsuranceFund::SEED], bump)]
     pub insurance_fund: AccountLoader<'info, InsuranceFund>,
@@ -89,13 +106,17 @@ impl InitializeExchange<'_> {
         let judged = args.quote_sources.iter().any(OracleSource::is_some);
         exchange.quote_weight =
             if judged { QuoteWeight::unrefreshed(&args.quote_params) } else { QuoteWeight::WHOLE };
+        args.risk_groups.validate().or_error()?;
+        within("trigger_fee", args.trigger_fee, 0, MAX_TRIGGER_FEE).or_error()?;
+        exchange.risk_groups = args.risk_groups;
+        exchange.trigger_fee = args.trigger_fee;
         exchange.bump = bump;
         exchange.version = VERSION;
         Ok(())
     }
 
     fn create_quote_vault(&self, args: &InitializeExchangeArgs, bump: u8) -> Result<()> {
-        args.quote_params.oracle.validate().or_error()?;
+        args.quote_params.validate_limits().or_error()?;
         let mut vault = self.quote_vault.load_init()?;
         vault.mint = self.mint.key();
         vault.token_account = self.token_account.key();
@@ -104,16 +125,18 @@ impl InitializeExchange<'_> {
         vault.bump = bump;
         vault.version = VERSION;
         vault.sources = args.quote_sources;
-        vault.core.params = args.quote_params;
         // One until an oracle says otherwise.
         let price = Price::from_bits(1 << 32).or_error()?;
-        vault.core.oracle = OracleState::first(&Reading { price, conf: 0, publish_time: 0 });
+        let oracle = OracleState::first(&Reading { price, conf: 0, publish_time: 0 });
+        vault.core = Collateral::listed(args.quote_params, oracle, Clock::get()?.unix_timestamp);
+        vault.core.ramp_from = args.quote_params.max_deposits; // the ramp is for what is listed later
         Ok(())
     }
 
-    fn create_pool(&self, bump: u8) -> Result<()> {
+    fn create_pool(&self, args: &InitializeExchangeArgs, bump: u8) -> Result<()> {
         let mut pool = self.pool.load_init()?;
-        pool.junior.mint = self.share_mint.key();
+        pool.share_mints = [self.junior_mint.key(), self.senior_mint.key()];
+        pool.core.initialize(&args.pool_params, Clock::get()?.unix_timestamp).or_error()?;
         pool.bump = bump;
         pool.version = VERSION;
         Ok(())
@@ -131,7 +154,7 @@ pub(crate) fn handler(ctx: Context<InitializeExchange>, args: &InitializeExchang
     require_supported(&ctx.accounts.mint.to_account_info())?;
     ctx.accounts.create_exchange(args, ctx.bumps.exchange)?;
     ctx.accounts.create_quote_vault(args, ctx.bumps.quote_vault)?;
-    ctx.accounts.create_pool(ctx.bumps.pool)?;
+    ctx.accounts.create_pool(args, ctx.bumps.pool)?;
     ctx.accounts.create_insurance_fund(ctx.bumps.insurance_fund)?;
     let quote_mint = ctx.accounts.mint.key();
     emit!(ExchangeInitialized { admin: args.admin, guardian: args.guardian, quote_mint });

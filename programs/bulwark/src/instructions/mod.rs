@@ -1,18 +1,26 @@
 //! One file per instruction: its accounts, `validate`, and a handler that reads as the list of steps.
+//! `trade` and `liquidity` hold what several of them share.
 
 pub mod add_liquidity;
 pub mod allocate_liquidity;
+pub mod cancel_redeem;
+pub mod cancel_trigger;
 pub mod check_invariants;
 pub mod close_margin_account;
 pub mod close_position;
 pub mod create_market;
 pub mod create_vault;
 pub mod deposit;
+pub mod execute_trigger;
 pub mod initialize_exchange;
+mod liquidity;
 pub mod open_margin_account;
 pub mod open_position;
+pub mod place_trigger;
+pub mod redeem;
 pub mod refresh_market;
 pub mod refresh_vault;
+pub mod request_redeem;
 pub mod set_delegate;
 pub mod settle_position;
 pub mod sweep_market;
@@ -21,17 +29,23 @@ pub mod withdraw;
 
 pub use add_liquidity::*;
 pub use allocate_liquidity::*;
+pub use cancel_redeem::*;
+pub use cancel_trigger::*;
 pub use check_invariants::*;
 pub use close_margin_account::*;
 pub use close_position::*;
 pub use create_market::*;
 pub use create_vault::*;
 pub use deposit::*;
+pub use execute_trigger::*;
 pub use initialize_exchange::*;
 pub use open_margin_account::*;
 pub use open_position::*;
+pub use place_trigger::*;
+pub use redeem::*;
 pub use refresh_market::*;
 pub use refresh_vault::*;
+pub use request_redeem::*;
 pub use set_delegate::*;
 pub use settle_position::*;
 pub use sweep_market::*;

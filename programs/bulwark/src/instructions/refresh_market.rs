@@ -1,7 +1,9 @@
-//! Take the configured oracles' prices into a market. For anyone to call.
+//! Take the configured oracles' prices into a market: carry accrues, volatility and margin follow. For anyone to call.
 
 use anchor_lang::prelude::*;
+use bulwark_engine::market as engine;
 
+use crate::errors::OrProgramError as _;
 use crate::events::MarketRefreshed;
 use crate::prices;
 use crate::state::{self, Exchange, Market};
@@ -25,9 +27,11 @@ pub(crate) fn handler(ctx: Context<RefreshMarket>) -> Result<()> {
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
     let decimals = (ctx.accounts.exchange.load()?.quote_decimals, market.core.params.lot_decimals);
 
-    let (params, sources) = (market.core.params.oracle, market.sources);
-    prices::refresh(&mut market.core.oracle, &params, &sources, (accounts, decimals))?;
-    let oracle = market.core.oracle;
+    let now = Clock::get()?.unix_timestamp;
+    let stored = (&market.core.oracle, &market.core.params.oracle);
+    let selection = prices::select(stored, &market.sources, (accounts, decimals), now)?;
+    market.core.refresh(selection, now).or_error()?;
+    let engine::Market { oracle, carry, volatility, .. } = market.core;
     emit!(MarketRefreshed {
         market: market.index,
         sequence: state::next(&mut market.sequence)?,
@@ -36,6 +40,13 @@ pub(crate) fn handler(ctx: Context<RefreshMarket>) -> Result<()> {
         ema: oracle.ema.to_bits(),
         publish_time: oracle.publish_time,
         divergent: oracle.divergent != 0,
+        carry_long: market.core.book.long.carry.get().to_bits(),
+        carry_short: market.core.book.short.carry.get().to_bits(),
+        funding_rate: carry.funding_rate,
+        borrow_ppm: carry.borrow_ppm,
+        sigma_ppm: volatility.sigma_ppm,
+        mmf_ppm: volatility.mmf_ppm,
+        imf_ppm: volatility.imf_ppm,
     });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Take the configured oracles' prices into a vault. For anyone to call.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::QuoteWeight;
+use bulwark_engine::collateral::QuoteWeight;
 
 use crate::errors::OrProgramError as _;
 use crate::events::VaultRefreshed;
@@ -27,8 +27,10 @@ pub(crate) fn handler(ctx: Context<RefreshVault>) -> Result<()> {
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
     let decimals = (ctx.accounts.exchange.load()?.quote_decimals, vault.decimals);
 
-    let (params, sources) = (vault.core.params.oracle, vault.sources);
-    prices::refresh(&mut vault.core.oracle, &params, &sources, (accounts, decimals))?;
+    let now = Clock::get()?.unix_timestamp;
+    let params = vault.core.params.oracle;
+    let selection = prices::select((&vault.core.oracle, &params), &vault.sources, (accounts, decimals), now)?;
+    vault.core.oracle.accept(selection, &params).or_error()?;
     let oracle = vault.core.oracle;
     if vault.is_quote() {
         ctx.accounts.exchange.load_mut()?.quote_weight = QuoteWeight::of(&vault.core).or_error()?;

@@ -31,7 +31,7 @@ pub(crate) fn handler(ctx: Context<SweepMarket>) -> Result<()> {
     let mut fund = ctx.accounts.insurance_fund.load_mut()?;
 
     let fees = market.core.sweep();
-    pool.idle = limits::credit(pool.idle, fees.pool).or_error()?;
+    pool.core.idle = limits::credit(pool.core.idle, fees.pool).or_error()?;
     fund.reserve = limits::credit(fund.reserve, fees.insurance).or_error()?;
     exchange.protocol_fees = limits::credit(exchange.protocol_fees, fees.protocol).or_error()?;
 

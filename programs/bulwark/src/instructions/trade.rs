@@ -1,12 +1,15 @@
-//! What `open_position` and `close_position` share: their accounts and their event.
+//! What opening, closing and triggers share: accounts, the steps of a trade, and its event.
 
 use anchor_lang::prelude::*;
+use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::position::Position;
-use bulwark_engine::trade::TradeReport;
+use bulwark_engine::trade::{Order, TradeReport};
+use bulwark_engine::units::{Quote, Side};
 
-use crate::errors::BulwarkError;
+use crate::errors::{BulwarkError, OrProgramError as _, Refusal};
 use crate::events::Traded;
-use crate::state::{self, Exchange, MarginAccount, Market};
+use crate::health;
+use crate::state::{self, Exchange, MarginAccount, Market, MarketStatus, Pause};
 
 /// Accounts of a trade. Remaining: the account's other markets, then its vaults, in slot order.
 #[derive(Accounts)]
@@ -33,30 +36,139 @@ pub(super) fn require_trader(account: &MarginAccount, signer: &Pubkey, incarnati
     Ok(())
 }
 
-/// The event of a trade.
-pub(super) fn event(
-    account: Pubkey,
-    market: &mut Market,
-    position: &Position,
-    report: &TradeReport,
-) -> Result<Traded> {
-    Ok(Traded {
-        account,
-        market: market.index,
-        sequence: state::next(&mut market.sequence)?,
-        lots: report.fill.lots.0,
-        price: market.core.mark().to_bits(),
-        curve: report.fill.curve.0,
-        spread: report.fill.spread,
-        fee_pool: report.fees.pool,
-        fee_insurance: report.fees.insurance,
-        fee_protocol: report.fees.protocol,
-        realised: report.realised.0,
-        paid: report.paid.0,
-        claim: report.claim,
-        unwound_lots: report.unwound.lots,
-        unwound_quote: report.unwound.quote.0,
-        position_lots: position.lots.0,
-        position_quote: position.quote.0,
-    })
+/// `Ok` if positions of the market may be increased.
+///
+/// # Errors
+/// [`BulwarkError::Paused`], [`BulwarkError::ReduceOnly`].
+pub(super) fn require_open(exchange: &Exchange, market: &Market) -> Result<()> {
+    require!(!Pause::INCREASE.is_set(exchange.pause | market.pause), BulwarkError::Paused);
+    require!(market.status == MarketStatus::Active.to_byte(), BulwarkError::ReduceOnly);
+    Ok(())
+}
+
+/// An account at a market, with what its margin is judged by.
+pub(super) struct Desk<'a, 'info> {
+    /// The exchange.
+    pub exchange: &'a Exchange,
+    /// The trader's account.
+    pub account: &'a mut MarginAccount,
+    /// The market.
+    pub market: &'a mut Market,
+    /// The account's other markets, then its vaults, in slot order.
+    pub legs: &'a [AccountInfo<'info>],
+    /// What a keeper is paid for the trade, quote units.
+    pub keeper_fee: Quote,
+}
+
+/// A trade that went through.
+pub(super) struct Done {
+    /// The position afterwards.
+    pub position: Position,
+    /// What moved.
+    pub report: TradeReport,
+}
+
+impl Desk<'_, '_> {
+    /// Increases a position; the account must hold initial margin afterwards.
+    ///
+    /// # Errors
+    /// What the engine refuses; a missing leg.
+    pub fn increase(&mut self, side: Side, order: &Order) -> core::result::Result<Done, Refusal> {
+        let slot = self.account.position_or_free(self.market.index, side);
+        let slot = slot.ok_or(BulwarkError::NoFreePositionSlot)?;
+        let report = self.market.core.increase(slot, side, order)?;
+        let position = *slot;
+        self.account.credit(report.quote_change.minus(self.keeper_fee)?)?;
+
+        let health = HealthType::Init;
+        let mut portfolio = self.others((health, order.now))?;
+        let leg = Health::of_position_at_stored_price(&self.market.core, &position, health)?;
+        portfolio.add_position(leg, self.market.core.params.risk_group, &position)?;
+        let weight = self.exchange.quote_weight.at(order.now);
+        portfolio.add(Health::of_quote(self.account.quote, weight, health)?)?;
+        portfolio.health(&self.exchange.risk_groups)?.require()?;
+        Ok(Done { position, report })
+    }
+
+    /// Decreases a position; equity over maintenance margin must not fall, or else the account must be healthy.
+    ///
+    /// # Errors
+    /// What the engine refuses; a missing leg.
+    pub fn decrease(&mut self, order: &Order) -> core::result::Result<Done, Refusal> {
+        self.market.core.accrue(order.now)?;
+        let quote = self.account.quote;
+        let slot = self.account.position_mut(self.market.index).ok_or(BulwarkError::NoPosition)?;
+        let before = leg(self.market, slot, quote)?;
+        let report = self.market.core.decrease(slot, order)?;
+        let position = *slot;
+        let quote = self.account.credit(report.quote_change.minus(self.keeper_fee)?)?;
+        let after = leg(self.market, &position, quote)?;
+
+        let group = self.market.core.params.risk_group;
+        let groups = &self.exchange.risk_groups;
+        if !after.is_no_worse_than(before, groups.offset(group))? {
+            let mut portfolio = self.others((HealthType::Maint, order.now))?;
+            let balance = Health { equity: quote, requirement: Quote::ZERO };
+            portfolio.add(balance)?;
+            if position.is_open() {
+                let leg = Health { equity: after.equity.minus(quote)?, ..after };
+                portfolio.add_position(leg, group, &position)?;
+            }
+            portfolio.health(groups)?.require()?;
+        }
+        Ok(Done { position, report })
+    }
+
+    fn others(
+        &self,
+        what: (HealthType, i64),
+    ) -> core::result::Result<bulwark_engine::margin::Portfolio, Refusal> {
+        let others = Legs { skip_market: Some(self.market.index), ..self.account.legs() };
+        health::of_legs(&others, self.legs, what)
+    }
+
+    /// The event of the trade.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn event(&mut self, account: Pubkey, Done { position, report }: &Done) -> Result<Traded> {
+        Ok(Traded {
+            account,
+            market: self.market.index,
+            sequence: state::next(&mut self.market.sequence)?,
+            lots: report.fill.lots.0,
+            price: self.market.core.mark().to_bits(),
+            curve: report.fill.curve.0,
+            spread: report.fill.spread,
+            fee_pool: report.fees.pool,
+            fee_insurance: report.fees.insurance,
+            fee_protocol: report.fees.protocol,
+            realised: report.realised.0,
+            toxic_fee: report.toxic_fee,
+            paid: report.paid.0,
+            claim: report.claim,
+            unwound_lots: report.unwound.lots,
+            unwound_quote: report.unwound.quote.0,
+            position_lots: position.lots.0,
+            position_quote: position.quote.0,
+        })
+    }
+}
+
+/// The traded leg together with the quote balance, under maintenance margin.
+fn leg(market: &Market, position: &Position, quote: Quote) -> bulwark_engine::Result<Health> {
+    let balance = Health { equity: quote, requirement: Quote::ZERO };
+    if !position.is_open() {
+        return Ok(balance);
+    }
+    Health::of_position_at_stored_price(&market.core, position, HealthType::Maint)?.plus(balance)
+}
+
+/// The order of somebody who wants to buy like a long or sell like a short.
+///
+/// # Errors
+/// A limit price that nothing could meet.
+pub(super) fn order(direction: Side, lots: u64, limit_price: u64) -> Result<Order> {
+    let now = Clock::get()?.unix_timestamp;
+    Ok(Order { lots, limit: Order::limit(direction, limit_price).or_error()?, now })
 }

@@ -86,7 +86,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, args: &Withdr
         let mut account = ctx.accounts.margin_account.load_mut()?;
         let mut vault = ctx.accounts.vault.load_mut()?;
         debit(&mut account, &vault, args.amount)?;
-        vault.recorded = limits::shrink(vault.recorded, args.amount).or_error()?;
+        vault.core.release(args.amount, now).or_error()?;
         if !account.is_unencumbered() {
             require_initial_margin(&account, &vault, &ctx, now)?;
         }
@@ -110,12 +110,13 @@ fn require_initial_margin<'info>(
     let health = HealthType::Withdraw;
     let named = (!vault.is_quote()).then_some(vault.index);
     let others = Legs { skip_vault: named, ..account.legs() };
-    let mut sum = health::of_legs(&others, ctx.remaining_accounts, (health, now))?;
+    let mut portfolio = health::of_legs(&others, ctx.remaining_accounts, (health, now))?;
     if let Some(slot) = account.collaterals.iter().find(|c| c.amount != 0 && Some(c.vault) == named) {
         let leg = Health::of_collateral(&vault.core, slot.amount, health, now).or_error()?;
-        sum = sum.plus(leg).or_error()?;
+        portfolio.add(leg).or_error()?;
     }
-    let weight = ctx.accounts.exchange.load()?.quote_weight.at(now);
-    let quote = Health::of_quote(account.quote, weight, health).or_error()?;
-    sum.plus(quote).and_then(Health::require).or_error()
+    let exchange = ctx.accounts.exchange.load()?;
+    let quote = Health::of_quote(account.quote, exchange.quote_weight.at(now), health).or_error()?;
+    portfolio.add(quote).or_error()?;
+    portfolio.health(&exchange.risk_groups).and_then(Health::require).or_error()
 }

@@ -1,7 +1,8 @@
 //! The exchange: who may decide what, and what is paused.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::QuoteWeight;
+use bulwark_engine::collateral::QuoteWeight;
+use bulwark_engine::margin::RiskGroups;
 
 /// The one account of the whole deployment. Seeds: `exchange`.
 #[account(zero_copy)]
@@ -24,6 +25,10 @@ pub struct Exchange {
     pub next_incarnation: u64,
     /// What a positive quote balance counts for in initial margin.
     pub quote_weight: QuoteWeight,
+    /// What a keeper is paid for executing a trigger, quote units.
+    pub trigger_fee: u64,
+    /// Offsets of the risk groups.
+    pub risk_groups: RiskGroups,
     /// Markets created so far: indices are below it.
     pub market_count: u16,
     /// Vaults created so far, the quote vault with index 0 included.
@@ -70,4 +75,4 @@ impl Pause {
     }
 }
 
-const _: () = assert!(Exchange::SPACE == 8 + 336);
+const _: () = assert!(Exchange::SPACE == 8 + 376);

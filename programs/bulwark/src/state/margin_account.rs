@@ -3,7 +3,10 @@
 use anchor_lang::prelude::*;
 use bulwark_engine::margin::{CollateralSlot, Legs, MAX_COLLATERALS, MAX_POSITIONS};
 use bulwark_engine::position::Position;
+use bulwark_engine::trigger::{MAX_TRIGGERS, Trigger};
 use bulwark_engine::units::{Quote, Side};
+
+use crate::errors::BulwarkError;
 
 /// One trader's account. Seeds: `margin`, owner, sub-id (u16, little endian).
 #[account(zero_copy)]
@@ -23,6 +26,10 @@ pub struct MarginAccount {
     pub collaterals: [CollateralSlot; MAX_COLLATERALS],
     /// Positions and claims.
     pub positions: [Position; MAX_POSITIONS],
+    /// Orders that wait for a price.
+    pub triggers: [Trigger; MAX_TRIGGERS],
+    /// Triggers placed so far: the id of the last one.
+    pub trigger_count: u64,
     /// Which of the owner's accounts this is.
     pub sub_id: u16,
     /// Bump of the address.
@@ -86,6 +93,24 @@ impl MarginAccount {
         Some(slot)
     }
 
+    /// The trigger with this id.
+    ///
+    /// # Errors
+    /// [`BulwarkError::NoTrigger`].
+    pub(crate) fn trigger(&mut self, id: u64) -> Result<&mut Trigger> {
+        let mut triggers = self.triggers.iter_mut();
+        triggers.find(|t| t.is_set() && t.id == id).ok_or(BulwarkError::NoTrigger.into())
+    }
+
+    /// Takes the id of the next trigger, from 1 on.
+    ///
+    /// # Errors
+    /// Never in practice: after 2^64 triggers.
+    pub(crate) fn next_trigger(&mut self) -> Result<u64> {
+        self.trigger_count = self.trigger_count.checked_add(1).ok_or(BulwarkError::Overflow)?;
+        Ok(self.trigger_count)
+    }
+
     /// Whether nothing is at risk: no debt, and no position but claims, which are owed whatever the price.
     #[must_use]
     pub fn is_unencumbered(&self) -> bool {
@@ -121,5 +146,5 @@ impl MarginAccount {
     }
 }
 
-const _: () = assert!(MarginAccount::SPACE == 8 + 64 + 16 + 16 * 8 + 40 * 16 + 8 + 128);
+const _: () = assert!(MarginAccount::SPACE == 8 + 64 + 16 + 16 * 8 + 40 * 16 + 48 * 8 + 8 + 8 + 128);
 const _: () = assert!(MarginAccount::SPACE <= 4096);

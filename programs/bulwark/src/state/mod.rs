@@ -8,13 +8,15 @@ mod insurance_fund;
 mod margin_account;
 mod market;
 mod pool;
+mod redeem_ticket;
 mod vault;
 
 pub use exchange::{Exchange, Pause};
 pub use insurance_fund::InsuranceFund;
 pub use margin_account::MarginAccount;
 pub use market::{Market, MarketStatus};
-pub use pool::{Pool, Tranche};
+pub use pool::Pool;
+pub use redeem_ticket::RedeemTicket;
 pub use vault::Vault;
 
 use anchor_lang::prelude::*;

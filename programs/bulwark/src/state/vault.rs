@@ -1,7 +1,7 @@
 //! A vault: one token that the exchange holds, the quote token or a volatile collateral.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::Collateral;
+use bulwark_engine::collateral::Collateral;
 
 use crate::oracle::OracleSource;
 
@@ -14,8 +14,6 @@ pub struct Vault {
     pub mint: Pubkey,
     /// Token account that holds the tokens, of the exchange's address. Seeds: `tokens`, mint.
     pub token_account: Pubkey,
-    /// Tokens that the ledger accounts for, token units: the token account holds at least these.
-    pub recorded: u64,
     /// Number of events emitted so far.
     pub sequence: u64,
     /// Index: identifies the vault in margin accounts. 0 is the quote token.
@@ -30,7 +28,7 @@ pub struct Vault {
     pub _padding: [u8; 3],
     /// Primary and secondary oracle.
     pub sources: [OracleSource; 2],
-    /// Haircuts and price, quote units per token unit.
+    /// Haircuts, limits, price, and the tokens that the ledger accounts for: the token account holds at least these.
     pub core: Collateral,
     /// Room for later fields.
     pub reserved: [u8; 128],
@@ -53,4 +51,4 @@ impl Vault {
     }
 }
 
-const _: () = assert!(Vault::SPACE == 8 + 88 + 144 + 96 + 128);
+const _: () = assert!(Vault::SPACE == 8 + 80 + 144 + 176 + 128);

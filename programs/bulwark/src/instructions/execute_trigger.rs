@@ -1,0 +1,122 @@
+//! Execute a trigger whose price has come. For anyone to call, and paid by the trader.
+//!
+//! A trigger that has expired, or that the account can't do any more (margin, no position left), is cancelled: the call
+//! succeeds, nothing is traded and nothing is paid. Whatever passes by itself (a price that needs a refresh, a pause, a
+//! fill beyond the limit, a cap) fails the call and leaves the trigger.
+
+use anchor_lang::prelude::*;
+use bulwark_engine::margin::{HealthType, Legs};
+use bulwark_engine::trigger::{self, Trigger, TriggerKind};
+use bulwark_engine::units::{Quote, Side};
+use bytemuck::Pod;
+
+use super::trade::{self, Desk, Done};
+use crate::errors::{BulwarkError, OrProgramError as _, Refusal};
+use crate::events::{CancelReason, TriggerCancelled, TriggerExecuted};
+use crate::health;
+use crate::state::{self, Exchange, MarginAccount, Market};
+
+/// Accounts of `execute_trigger`. Remaining: the trader's other markets, then its vaults, in slot order.
+#[derive(Accounts)]
+pub struct ExecuteTrigger<'info> {
+    /// The exchange.
+    pub exchange: AccountLoader<'info, Exchange>,
+    /// The trader's account.
+    #[account(mut)]
+    pub margin_account: AccountLoader<'info, MarginAccount>,
+    /// The trigger's market.
+    #[account(mut)]
+    pub market: AccountLoader<'info, Market>,
+    /// Margin account that the fee goes to; without one nobody is paid.
+    #[account(mut)]
+    pub keeper_account: Option<AccountLoader<'info, MarginAccount>>,
+}
+
+/// Runs the trigger's order.
+fn run(desk: &mut Desk<'_, '_>, trigger: &Trigger, now: i64) -> core::result::Result<Done, Refusal> {
+    trigger.require_met(desk.market.core.mark())?;
+    let side = Side::from_byte(trigger.side)?;
+    match TriggerKind::from_byte(trigger.kind)? {
+        TriggerKind::Limit => {
+            trade::require_open(desk.exchange, desk.market)?;
+            desk.increase(side, &trigger.order(now)?)
+        }
+        TriggerKind::TakeProfit | TriggerKind::StopLoss => {
+            let position = desk.account.position_mut(desk.market.index).copied();
+            let ladder = desk.market.core.book.side(side);
+            let held = position.as_ref().map_or(Ok(0), |p| ladder.member(p).map(|held| held.lots.count()))?;
+            desk.decrease(&trigger.reduction(position.as_ref(), held, now)?)
+        }
+    }
+}
+
+/// Whether a refusal means that the trigger can never succeed as the account stands. A collateral or quote token whose
+/// price needs a refresh counts less than it is worth: then the caller has to refresh it first.
+fn is_final(refusal: &Refusal, desk: &Desk<'_, '_>, now: i64) -> Result<bool> {
+    let Refusal::Engine(error) = refusal else { return Ok(false) };
+    if !trigger::is_final(error) {
+        return Ok(false);
+    }
+    if matches!(error, bulwark_engine::EngineError::InsufficientMargin { .. }) {
+        let others = Legs { skip_market: Some(desk.market.index), ..desk.account.legs() };
+        health::of_legs(&others, desk.legs, (HealthType::Withdraw, now))?;
+        require!(now <= desk.exchange.quote_weight.until, BulwarkError::PriceStale);
+    }
+    Ok(true)
+}
+
+/// A copy on the heap: a market is larger than a stack frame.
+fn copy_of<T: Pod>(value: &T) -> Box<T> {
+    let mut copy = bytemuck::zeroed_box();
+    bytemuck::bytes_of_mut::<T>(&mut copy).copy_from_slice(bytemuck::bytes_of(value));
+    copy
+}
+
+fn restore<T: Pod>(value: &mut T, before: &T) {
+    bytemuck::bytes_of_mut(value).copy_from_slice(bytemuck::bytes_of(before));
+}
+
+pub(crate) fn handler<'info>(ctx: Context<'info, ExecuteTrigger<'info>>, id: u64) -> Result<()> {
+    let now = Clock::get()?.unix_timestamp;
+    let exchange = ctx.accounts.exchange.load()?;
+    let mut account = ctx.accounts.margin_account.load_mut()?;
+    let mut market = ctx.accounts.market.load_mut()?;
+    let mut keeper = match &ctx.accounts.keeper_account {
+        Some(keeper) => Some(keeper.load_mut()?),
+        None => None,
+    };
+    let key = ctx.accounts.margin_account.key();
+
+    let trigger = *account.trigger(id)?;
+    require!(trigger.market == market.index, BulwarkError::WrongAccount);
+    *account.trigger(id)? = Trigger::default();
+    if trigger.is_expired(now) {
+        emit!(TriggerCancelled { account: key, id, reason: CancelReason::Expired });
+        return Ok(());
+    }
+
+    let fee = if keeper.is_some() { exchange.trigger_fee } else { 0 };
+    let keeper_fee = Quote::from_units(fee).or_error()?;
+    // An increase is judged after it was made: a refused one is taken back from this copy.
+    let before = (copy_of(&*account), copy_of(&*market));
+    let legs = ctx.remaining_accounts;
+    let mut desk = Desk { exchange: &exchange, account: &mut account, market: &mut market, legs, keeper_fee };
+    match run(&mut desk, &trigger, now) {
+        Ok(done) => {
+            emit!(desk.event(key, &done)?);
+            if let Some(keeper) = &mut keeper {
+                keeper.credit(keeper_fee).or_error()?;
+            }
+            let sequence = state::next(&mut market.sequence)?;
+            let keeper = ctx.accounts.keeper_account.as_ref().map_or(key, |keeper| keeper.key());
+            emit!(TriggerExecuted { account: key, market: market.index, sequence, id, keeper, fee });
+        }
+        Err(refusal) if is_final(&refusal, &desk, now)? => {
+            restore(&mut *account, &before.0);
+            restore(&mut *market, &before.1);
+            emit!(TriggerCancelled { account: key, id, reason: CancelReason::Failed });
+        }
+        Err(refusal) => return Err(refusal.into()),
+    }
+    Ok(())
+}
