@@ -98,11 +98,14 @@ fn document(table: &Table) -> String {
          `(increase)` adds to it.\n\
          * `close_position (whole account)` is a close at a spread that costs more than the margin it frees: \
          the account's\n  other legs must be valued.\n\
+         * `refresh_market (carry)` is of a market with a skew: funding and borrow accrue.\n\
+         * `execute_trigger` is a limit entry that fills the last slot, `(cancelled)` one that the account has no \
+         margin for\n  any more. `redeem` pays a whole ticket while there are senior shares.\n\
          * `create_market` takes two calls; the more expensive one is shown.\n\
          * `check_invariants` is passed the quote vault, a market and as many of its members as the shape has \
          positions.\n\
          * A program-derived address that is not found at the first attempt costs 1,500 more for every further \
-         one. The new\n  address of `create_vault` and `open_margin_account` is one that is, those of \
+         one. The new\n  address of `create_vault`, `open_margin_account` and `request_redeem` is one that is, those of \
          `create_market` and\n  `initialize_exchange` can't be chosen.\n\n\
          {}\n\
          ## Accounts\n\n{}\n\

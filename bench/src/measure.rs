@@ -1,9 +1,7 @@
 //! One measurement for each row of the table: the compute units of a transaction with nothing else in it.
 
-use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction::{self as ix, OracleAccounts};
 use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::events::InvariantsChecked;
 use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
 use bulwark_sdk::program::oracle::{OracleSource, SourceKind};
 use bulwark_sdk::program::state::{MarginAccount, Market, MarketStatus, Vault};
@@ -16,10 +14,13 @@ use bulwark_tests::{Keypair, Signer, World};
 use crate::shapes::{Bench, SHAPES, Shape, is_first, lots, market_asset, params, side, vault_asset};
 use crate::table::{Row, Table};
 
+mod pool;
+mod triggers;
+
 type Measure = fn(&mut Bench) -> Result<u64, Failure>;
 
 /// Every instruction, and the variants of those whose cost depends on more than the shape.
-const ROWS: [(&str, Measure); 31] = [
+const ROWS: [(&str, Measure); 41] = [
     ("initialize_exchange", |_| Ok(World::empty().compute_units)),
     ("create_vault", create_vault),
     ("create_market", create_market),
@@ -27,6 +28,7 @@ const ROWS: [(&str, Measure); 31] = [
     ("refresh_market (push)", |b| refresh(b, &[SourceKind::PythPush])),
     ("refresh_market (switchboard)", |b| refresh(b, &[SourceKind::Switchboard])),
     ("refresh_market (two sources)", |b| refresh(b, &[SourceKind::PythPull, SourceKind::Switchboard])),
+    ("refresh_market (carry)", refresh_with_carry),
     ("refresh_vault", refresh_vault),
     ("open_margin_account", open_margin_account),
     ("close_margin_account", close_margin_account),
@@ -42,15 +44,24 @@ const ROWS: [(&str, Measure); 31] = [
     ("close_position", |b| close(b, u64::MAX)),
     ("close_position (partial)", |b| close(b, lots(market_asset(b.market()), 5_000))),
     ("close_position (whole account)", close_position_whole_account),
+    ("place_trigger", triggers::place_trigger),
+    ("cancel_trigger", triggers::cancel_trigger),
+    ("execute_trigger", triggers::execute_limit),
+    ("execute_trigger (take-profit)", triggers::execute_take_profit),
+    ("execute_trigger (cancelled)", triggers::execute_without_margin),
     ("settle_position", settle_position),
     ("settle_position (loss)", settle_position_loss),
-    ("add_liquidity", add_liquidity),
-    ("allocate_liquidity", allocate_liquidity),
-    ("allocate_liquidity (take back)", take_back_liquidity),
-    ("sweep_market", sweep_market),
-    ("check_invariants", check_invariants),
-    ("check_invariants (market alone)", check_market),
-    ("check_invariants (vault alone)", check_vault),
+    ("add_liquidity", pool::add_liquidity),
+    ("add_liquidity (senior)", pool::add_senior_liquidity),
+    ("request_redeem", pool::request_redeem),
+    ("redeem", pool::redeem),
+    ("cancel_redeem", pool::cancel_redeem),
+    ("allocate_liquidity", pool::allocate_liquidity),
+    ("allocate_liquidity (take back)", pool::take_back_liquidity),
+    ("sweep_market", pool::sweep_market),
+    ("check_invariants", pool::check_invariants),
+    ("check_invariants (market alone)", pool::check_market),
+    ("check_invariants (vault alone)", pool::check_vault),
 ];
 
 /// Measures everything.
@@ -164,6 +175,15 @@ fn refresh(bench: &mut Bench, kinds: &[SourceKind]) -> Result<u64, Failure> {
     send(bench, refresh, &[])
 }
 
+/// The market of the trader's last position: its skew has funding and borrow accrue.
+fn refresh_with_carry(bench: &mut Bench) -> Result<u64, Failure> {
+    let market = bench.market();
+    bench.reprice(market, 11_000);
+    bench.world.advance(1);
+    bench.reprice(market, 12_000);
+    Ok(bench.world.compute_units)
+}
+
 fn print_all(bench: &mut Bench, accounts: &[(Pubkey, Pubkey, SourceKind)], price: i64) {
     let (conf, publish_time) = (u64::try_from(price / 10_000).expect("positive"), bench.world.now());
     let print = Print { price, conf, exponent: EXPONENT, publish_time, posted_slot: 1_000 };
@@ -222,10 +242,12 @@ fn deposit_token_2022(bench: &mut Bench) -> Result<u64, Failure> {
     let asset = vault_asset(1);
     bench.world.print(asset, asset.price, 1);
     send_create_vault(bench, (mint, program))?;
+    let listing = VaultListing::of_mint(mint, program);
+    bench.world.listings.vaults.push(listing);
+    bench.world.open_cap();
     let owner = bench.world.trader(0);
     let source = bench.world.create_tokens(mint, owner.key.pubkey(), DOLLAR);
     change_owner(bench, source, program);
-    let listing = VaultListing::of_mint(mint, program);
     let deposit = ix::deposit(owner.key.pubkey(), owner.margin, &listing, (source, DOLLAR));
     send(bench, deposit, &[&owner.key])
 }
@@ -284,62 +306,6 @@ fn settle_position_loss(bench: &mut Bench) -> Result<u64, Failure> {
     bench.move_against(market);
     bench.world.tamper::<Market>(&address::market(market), |m| m.core.book.unpaid_claims = DOLLAR);
     settle_position(bench)
-}
-
-// ---- pool and books ----
-
-fn add_liquidity(bench: &mut Bench) -> Result<u64, Failure> {
-    let provider = bench.world.trader(1_000_000 * DOLLAR);
-    bench.world.add_liquidity(&provider, 1_000_000 * DOLLAR)?;
-    Ok(bench.world.compute_units)
-}
-
-fn allocate_liquidity(bench: &mut Bench) -> Result<u64, Failure> {
-    add_liquidity(bench)?;
-    let allocate = ix::allocate_liquidity(&bench.world.listings, bench.market());
-    send(bench, allocate, &[])
-}
-
-/// From a market in which the pool has won.
-fn take_back_liquidity(bench: &mut Bench) -> Result<u64, Failure> {
-    let market = bench.market();
-    bench.move_against(market);
-    close(bench, u64::MAX)?;
-    let allocate = ix::allocate_liquidity(&bench.world.listings, market);
-    send(bench, allocate, &[])
-}
-
-fn sweep_market(bench: &mut Bench) -> Result<u64, Failure> {
-    let sweep = ix::sweep_market(bench.market());
-    send(bench, sweep, &[])
-}
-
-/// The quote vault and a market, with as many members as the shape has positions.
-fn check_invariants(bench: &mut Bench) -> Result<u64, Failure> {
-    let mut members = vec![bench.trader.margin];
-    for _ in 1..bench.shape.positions {
-        let member = bench.world.funded_trader(1_000 * DOLLAR);
-        bench.world.open(&member, 0, side(0), lots(market_asset(0), 1_000))?;
-        members.push(member.margin);
-    }
-    let quote = bench.world.listings.vaults[0];
-    check(bench, ix::check_invariants(Some(&quote), Some(0), members))
-}
-
-fn check(bench: &mut Bench, check: Instruction) -> Result<u64, Failure> {
-    let outcome = bench.world.send(&[check], &[])?;
-    assert_eq!(outcome.events, [Event::InvariantsChecked(InvariantsChecked { ok: true })]);
-    Ok(outcome.compute_units)
-}
-
-fn check_market(bench: &mut Bench) -> Result<u64, Failure> {
-    let market = Some(bench.market());
-    check(bench, ix::check_invariants(None, market, []))
-}
-
-fn check_vault(bench: &mut Bench) -> Result<u64, Failure> {
-    let vault = bench.world.listings.vaults[usize::from(bench.vault())];
-    check(bench, ix::check_invariants(Some(&vault), None, []))
 }
 
 #[cfg(test)]

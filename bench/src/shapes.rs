@@ -192,5 +192,5 @@ pub fn side(market: u16) -> Side {
 
 /// Parameters of one of `count` markets: together they may take 80 % of the pool.
 pub fn params(asset: &Asset, count: u16) -> MarketParams {
-    MarketParams { target_weight_ppm: 800_000 / u32::from(count), ..asset.market_params() }
+    MarketParams { target_weight_ppm: 800_000 / u32::from(count), ..asset.live_params() }
 }

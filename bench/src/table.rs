@@ -39,8 +39,9 @@ const fn budget(row: &'static str, shape: &'static str, limit: u64) -> Budget {
 }
 
 /// All budgets.
-pub const BUDGETS: [Budget; 10] = [
+pub const BUDGETS: [Budget; 16] = [
     budget("refresh_market", "one", 11_000),
+    budget("refresh_market (carry)", "one", 11_000),
     budget("deposit", "one", 7_500),
     budget("withdraw", "one", 11_000),
     budget("open_position", "one", 16_000),
@@ -50,6 +51,11 @@ pub const BUDGETS: [Budget; 10] = [
     budget("close_position", "one", 16_000),
     budget("close_position (partial)", "one", 16_000),
     budget("settle_position", "one", 8_000),
+    budget("execute_trigger", "one", 22_000),
+    budget("execute_trigger (take-profit)", "one", 22_000),
+    budget("execute_trigger (cancelled)", "one", 22_000),
+    budget("add_liquidity", "eight", 40_000),
+    budget("redeem", "eight", 40_000),
 ];
 
 /// A number may rise by this share of the committed one, percent.

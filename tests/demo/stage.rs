@@ -1,6 +1,8 @@
 //! Who acts, and how an action is shown and checked against the [model](crate::model).
 
+use bulwark_sdk::engine::carry::CarryParams;
 use bulwark_sdk::engine::margin::HealthType;
+use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
@@ -52,20 +54,49 @@ pub fn refused(what: &str) -> impl Fn(Failure) -> String {
 impl Stage {
     /// The stage of a world whose markets have just been listed.
     pub fn new(world: World) -> Result<Self> {
-        let markets = [SOL_ASSET, BTC_ASSET].map(|asset| ModelMarket::new(asset.market_params()));
+        let now = world.now();
+        let markets = [SOL_ASSET, BTC_ASSET].map(|asset| ModelMarket::new(params(&asset), now));
         let mut stage = Self { world, gains: [0; 3], markets };
         stage.reprice([SOL_ASSET.price, BTC_ASSET.price])?;
         Ok(stage)
     }
 
-    /// Tells the model the prices, and checks that the markets have the same.
+    /// Tells the model the prices, and checks that the markets have the same, and the same funding.
     fn reprice(&mut self, prices: [i64; 2]) -> Result {
+        let now = self.world.now();
         for (index, (model, price)) in [SOL, BTC].into_iter().zip(self.markets.iter_mut().zip(prices)) {
+            model.accrue(now);
             model.set_price(price);
-            let mark = self.world.market(index).core.mark().to_bits();
-            same("the mark price", i128::from(mark), model.price())?;
+            let core = self.world.market(index).core;
+            same("the mark price", i128::from(core.mark().to_bits()), model.price())?;
+            same("the funding rate", i128::from(core.carry.funding_rate), model.funding_rate())?;
+            let carry = [core.book.long, core.book.short].map(|side| side.carry.get().to_bits());
+            same("the carry indices", carry, model.carry())?;
         }
         Ok(())
+    }
+
+    /// Shows what funding has become of a market, and what a trader has paid since `since`, an earlier answer.
+    pub fn funding(&self, actor: &Actor, since: [i128; 2]) -> [i128; 2] {
+        let model = &self.markets[usize::from(actor.market)];
+        let lots = actor.position.lots();
+        let side = usize::from(lots < 0);
+        let paid = (lots * (model.carry()[side] - since[side])) >> 48;
+        let rate = model.funding_rate() * 100_000_000 >> 48;
+        show::say(&format!(
+            "{}: the funding rate is {} % a day; {} has {} {} so far.",
+            World::asset(actor.market).name,
+            quantity(rate, 6),
+            actor.name,
+            if paid < 0 { "received" } else { "paid" },
+            cents(paid.abs()),
+        ));
+        model.carry()
+    }
+
+    /// The carry indices of a market.
+    pub fn carry(&self, market: u16) -> [i128; 2] {
+        self.markets[usize::from(market)].carry()
     }
 
     /// Shows a step with the units of the last transaction.
@@ -87,9 +118,9 @@ impl Stage {
         Ok(Actor { name, trader, market, deposited: quote, expected: 0, position: ModelPosition::default() })
     }
 
-    /// Five minutes later: both oracles print, anybody refreshes. Returns the units of one refresh.
-    pub fn later(&mut self, sol: i64, btc: i64) -> Result<u64> {
-        self.world.advance(300);
+    /// Some time later: both oracles print, anybody refreshes. Returns the units of one refresh.
+    pub fn later(&mut self, seconds: i64, sol: i64, btc: i64) -> Result<u64> {
+        self.world.advance(seconds);
         self.world.set_price(SOL, sol);
         let compute_units = self.world.compute_units;
         self.world.set_price(BTC, btc);
@@ -109,14 +140,19 @@ impl Stage {
             self.world.open(&actor.trader, market, side, count)
         };
         let outcome = outcome.map_err(refused("a trade"))?;
+        self.step(&format!("{} {what}.", actor.name));
+        self.traded(actor, lots, (outcome.trade(), held))
+    }
+
+    /// Compares a trade of the actor with the model to the unit, and shows it.
+    pub fn traded(&mut self, actor: &mut Actor, lots: i64, (traded, closes): (&Traded, bool)) -> Result {
+        let market = actor.market;
         let expected = self.markets[usize::from(market)].trade(&mut actor.position, lots);
         actor.expected += expected.realised - expected.fee();
         let gains = [expected.fee_pool - expected.realised, expected.fee_insurance, expected.fee_protocol];
         self.gains.iter_mut().zip(gains).for_each(|(sum, gain)| *sum += gain);
-        let traded = outcome.trade();
         same("what the trade paid", seen(traded), expected)?;
-        self.step(&format!("{} {what}.", actor.name));
-        show_trade(&World::asset(market), traded, held);
+        show_trade(&World::asset(market), traded, closes);
         if self.world.margin(&actor.trader.margin).position(market).is_some() {
             self.health(actor);
         }
@@ -182,6 +218,13 @@ impl Stage {
         same("result", i128::from(quote) - i128::from(actor.deposited), actor.expected)?;
         Ok(quote)
     }
+}
+
+/// Parameters of a market of this story: small, so that a position of some ten thousand dollars moves its funding.
+pub fn params(asset: &Asset) -> MarketParams {
+    let carry =
+        CarryParams { funding_velocity_ppm: 10_000_000, funding_max_ppm: 1_000_000, ..CarryParams::NONE };
+    MarketParams { skew_scale: asset.lots_worth(10_000_000), carry, ..asset.market_params() }
 }
 
 /// The numbers of a trade that the model knows.

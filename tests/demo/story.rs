@@ -1,18 +1,25 @@
 //! What happens, in order.
 
+use bulwark_sdk::engine::pool::TrancheKind;
+use bulwark_sdk::engine::trigger::TriggerKind;
+use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::instruction as ix;
+use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
 use bulwark_sdk::program::state::InsuranceFund;
-use bulwark_sdk::units::format_amount;
+use bulwark_sdk::units::{format_amount, parse_price};
 use bulwark_sdk::{Pubkey, address};
-use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, PRINT, SOL_ASSET};
-use bulwark_tests::{BTC, SOL, SOL_VAULT, World};
+use bulwark_tests::fixtures::{
+    BTC_ASSET, DOLLAR, POOL_PARAMS, PRINT, QUOTE_DECIMALS, SOL_ASSET, TRIGGER_FEE,
+};
+use bulwark_tests::{BTC, SOL, SOL_VAULT, Signer as _, Trader, World};
 
+use crate::model;
 use crate::show::{self, cents, change, print_price, quantity, usd};
-use crate::stage::{Actor, Result, Stage, event, refused, same};
+use crate::stage::{self, Actor, Result, Stage, event, refused, same};
 
 const LIQUIDITY: u64 = 1_000_000 * DOLLAR;
 const SOL_COLLATERAL: u64 = 20_000_000_000;
+const HALF_AN_HOUR: i64 = 1_800;
 
 /// Widths of the path's columns.
 const PATH: [usize; 9] = [7, 9, 12, 13, 12, 11, 12, 11, 9];
@@ -22,15 +29,17 @@ pub fn tell() -> Result {
     println!("Bulwark: the life of a market, on the compiled program.");
     println!("Amounts are USDC; E is equity, MM and IM maintenance and initial margin, CU compute units.");
     let mut stage = listing()?;
-    liquidity(&mut stage)?;
+    let lena = liquidity(&mut stage)?;
     let (mut alice, mut bob, bobs_sol) = opening(&mut stage)?;
     first_path(&mut stage, [&alice, &bob])?;
     profit_and_patience(&mut stage, &mut alice)?;
+    take_profit(&mut stage, &alice)?;
     second_path(&mut stage, [&alice, &bob])?;
-    closing(&mut stage, &mut alice, &mut bob)?;
+    let keeper = closing(&mut stage, &mut alice, &mut bob)?;
     sweeping(&mut stage)?;
-    leaving(&mut stage, [&alice, &bob], bobs_sol)?;
-    books(&mut stage, [&alice, &bob])
+    leaving(&mut stage, [&alice, &bob, &keeper], bobs_sol)?;
+    let redeemed = redemption(&mut stage, &lena)?;
+    books(&mut stage, [&alice, &bob, &keeper], redeemed)
 }
 
 fn listing() -> Result<Stage> {
@@ -41,8 +50,8 @@ fn listing() -> Result<Stage> {
         world.compute_units,
     );
     for asset in [SOL_ASSET, BTC_ASSET] {
-        world.list_market(&asset, asset.market_params());
-        let params = asset.market_params();
+        let params = stage::params(&asset);
+        world.list_market(&asset, params);
         let text = format!(
             "The admin lists {} at {}, from a Pyth price account; {}x at most, fee {} %.",
             asset.name,
@@ -61,7 +70,7 @@ fn listing() -> Result<Stage> {
     Stage::new(world)
 }
 
-fn liquidity(stage: &mut Stage) -> Result {
+fn liquidity(stage: &mut Stage) -> Result<(Trader, Pubkey)> {
     show::section(2, "A pool that takes the other side");
     let provider = stage.world.trader(LIQUIDITY);
     let shares = stage.world.add_liquidity(&provider, LIQUIDITY).map_err(refused("liquidity"))?;
@@ -85,7 +94,7 @@ fn liquidity(stage: &mut Stage) -> Result {
         ));
     }
     stage.ledger();
-    Ok(())
+    Ok((provider, shares))
 }
 
 fn opening(stage: &mut Stage) -> Result<(Actor, Actor, Pubkey)> {
@@ -106,13 +115,16 @@ fn path(stage: &mut Stage, actors: [&Actor; 2], prices: &[(i64, i64)]) -> Result
     let [a, b] = actors.map(|actor| format!("{}: PnL", actor.name));
     let header = ["", "SOL", "BTC", &a, "E", "MM", &b, "E", "MM"];
     show::row(PATH, header.map(String::from));
-    let mut compute_units = 0;
+    let (mut compute_units, before) = (0, actors.map(|actor| stage.carry(actor.market)));
     for (sol, btc) in prices.iter().map(|(sol, btc)| (sol * PRINT, btc * PRINT)) {
-        compute_units = stage.later(sol, btc)?;
+        compute_units = stage.later(HALF_AN_HOUR, sol, btc)?;
         let [alice, bob] = actors.map(|actor| stage.standing(actor).map(cents));
-        let cells = ["+5 min".into(), print_price(sol), print_price(btc)];
+        let cells = ["+30 min".into(), print_price(sol), print_price(btc)];
         let [[a, b, c], [d, e, f], [g, h, i]] = [cells, alice, bob];
         show::row(PATH, [a, b, c, d, e, f, g, h, i]);
+    }
+    for (actor, since) in actors.into_iter().zip(before) {
+        stage.funding(actor, since);
     }
     let text = "Every line took three refreshes from the oracles, by anybody: markets and SOL vault. One:";
     show::step(text, compute_units);
@@ -147,7 +159,7 @@ fn profit_and_patience(stage: &mut Stage, alice: &mut Actor) -> Result {
 
 fn second_path(stage: &mut Stage, actors: [&Actor; 2]) -> Result {
     show::section(6, "SOL turns, BTC does not");
-    path(stage, actors, &[(159, 62_600), (155, 63_000), (157, 63_300)])?;
+    path(stage, actors, &[(159, 62_600), (155, 63_000), (161, 63_300)])?;
     let [_, bob] = actors;
     let settle = ix::settle_position(bob.trader.margin, BTC);
     let outcome = stage.world.send(&[settle], &[]).map_err(refused("settling"))?;
@@ -158,13 +170,53 @@ fn second_path(stage: &mut Stage, actors: [&Actor; 2]) -> Result {
     Ok(())
 }
 
-fn closing(stage: &mut Stage, alice: &mut Actor, bob: &mut Actor) -> Result {
-    show::section(7, "A profit and a loss");
-    stage.trade(alice, -sol(100), "sells the other half")?;
+/// Alice's other half is to be sold once SOL is at 165.
+fn take_profit(stage: &mut Stage, alice: &Actor) -> Result {
+    let account = stage.world.margin(&alice.trader.margin);
+    let margin = Margin { address: alice.trader.margin, account: &account };
+    let price =
+        parse_price("165", QUOTE_DECIMALS, SOL_ASSET.lot_decimals).map_err(|e| e.to_string())?.to_bits();
+    let order = Order { market: SOL, lots: u64::MAX, limit_price: 0 };
+    let expiry = stage.world.now() + 7 * 86_400;
+    let trigger =
+        TriggerOrder { kind: TriggerKind::TakeProfit, side: Side::Long, trigger_price: price, order, expiry };
+    let place = ix::place_trigger(&stage.world.listings, alice.trader.key.pubkey(), margin, &trigger);
+    let place = place.map_err(|e| e.to_string())?;
+    stage.world.send(&[place], &[&alice.trader.key]).map_err(refused("a take-profit"))?;
+    stage.step("Alice leaves a take-profit for the other half at 165 and goes to sleep.");
+    Ok(())
+}
+
+/// SOL reaches the take-profit, and a keeper executes it for its fee.
+fn keeper(stage: &mut Stage, alice: &mut Actor) -> Result<Actor> {
+    let mut keeper = stage.actor("Kim", SOL, DOLLAR)?;
+    let account = stage.world.margin(&alice.trader.margin);
+    let margin = Margin { address: alice.trader.margin, account: &account };
+    let execute = |stage: &mut Stage| {
+        let built = ix::execute_trigger(&stage.world.listings, margin, 1, Some(keeper.trader.margin));
+        stage
+            .world
+            .send(&[built.map_err(|e| e.to_string())?], &[])
+            .map_err(|failure| failure.name.unwrap_or_default())
+    };
+    same("too early", execute(stage).err().as_deref(), Some("TriggerNotMet"))?;
+    stage.later(HALF_AN_HOUR, 166 * PRINT, 63_400 * PRINT)?;
+    let outcome = execute(stage)?;
+    let fee = i128::from(TRIGGER_FEE);
+    (keeper.expected, alice.expected) = (fee, alice.expected - fee);
+    stage
+        .step(&format!("SOL at 166: Kim, a keeper, executes it for {} USDC. Alice sells 100 SOL.", usd(fee)));
+    stage.traded(alice, -sol(100), (outcome.trade(), true))?;
+    Ok(keeper)
+}
+
+fn closing(stage: &mut Stage, alice: &mut Actor, bob: &mut Actor) -> Result<Actor> {
+    show::section(7, "A profit taken while asleep, and a loss");
+    let keeper = keeper(stage, alice)?;
     stage.trade(bob, btc_quarter(), "buys his 0.25 BTC back")?;
     same("Alice wins and Bob loses", (alice.expected > 0, bob.expected < 0), (true, true))?;
     stage.ledger();
-    Ok(())
+    Ok(keeper)
 }
 
 fn sweeping(stage: &mut Stage) -> Result {
@@ -184,18 +236,58 @@ fn sweeping(stage: &mut Stage) -> Result {
     Ok(())
 }
 
-fn leaving(stage: &mut Stage, [alice, bob]: [&Actor; 2], bobs_sol: Pubkey) -> Result {
+fn leaving(stage: &mut Stage, [alice, bob, keeper]: [&Actor; 3], bobs_sol: Pubkey) -> Result {
     show::section(9, "Everybody takes what is theirs");
     stage.leave(alice, None)?;
     stage.leave(bob, Some((bobs_sol, SOL_COLLATERAL)))?;
+    stage.leave(keeper, None)?;
     stage.ledger();
     Ok(())
 }
 
-fn books(stage: &mut Stage, [alice, bob]: [&Actor; 2]) -> Result {
-    show::section(10, "The books");
+/// Lena takes half of her money back: a request, a day, the markets give back what is on its way out, the payment.
+fn redemption(stage: &mut Stage, (lena, shares): &(Trader, Pubkey)) -> Result<i128> {
+    show::section(10, "A provider leaves, in two steps");
+    let (owner, half) = (lena.key.pubkey(), LIQUIDITY / 2);
+    let keys = (owner, stage.world.payer.pubkey(), *shares);
+    let request = ix::request_redeem(&stage.world.listings, TrancheKind::Junior, keys, (0, half));
+    let outcome = stage.world.send(&[request], &[&lena.key]).map_err(refused("a request"))?;
+    let value = event(outcome, |e| if let Event::RedeemRequested(e) = e { Some(e.value) } else { None })?;
+    let text = format!("Lena asks for half of her shares to be redeemed: worth {} now.", usd(value.into()));
+    stage.step(&text);
+    let key = address::redeem_ticket(&owner, 0);
+    let redeem = |stage: &mut Stage| {
+        let ticket = stage.world.get(&key);
+        let redeem =
+            ix::redeem(&stage.world.listings, &ticket, (lena.tokens, 0)).map_err(|e| e.to_string())?;
+        stage.world.send(&[redeem], &[&lena.key]).map_err(|failure| failure.name.unwrap_or_default())
+    };
+    same("redeeming at once", redeem(stage).err().as_deref(), Some("RedeemTooEarly"))?;
+    stage.later(86_400, 166 * PRINT, 63_400 * PRINT)?;
+    for market in [SOL, BTC] {
+        let allocate = ix::allocate_liquidity(&stage.world.listings, market);
+        let outcome = stage.world.send(&[allocate], &[]).map_err(refused("an allocation"))?;
+        let back =
+            event(outcome, |e| if let Event::LiquidityAllocated(e) = e { Some(-e.amount) } else { None })?;
+        let name = World::asset(market).name;
+        stage.step(&format!("A day later anybody moves {} back from the {name} market.", usd(back.into())));
+    }
+    let cash: u64 = [SOL, BTC].map(|m| stage.world.market(m).core.book.cash).iter().sum();
+    let nav = stage.world.pool().core.idle + cash;
+    let [expected, fee] = model::redemption(half, (nav, LIQUIDITY), POOL_PARAMS.redeem_fee_ppm);
+    let paid =
+        event(redeem(stage)?, |e| if let Event::Redeemed(e) = e { Some([e.paid, e.fee]) } else { None })?;
+    same("what the redemption paid", paid.map(i128::from), [expected, fee])?;
+    same("tokens taken out", i128::from(stage.world.token_balance(&lena.tokens)), expected)?;
+    stage.step(&format!("Lena gets {}; a fee of {} stays in the pool.", usd(expected), usd(fee)));
+    stage.ledger();
+    Ok(expected)
+}
+
+fn books(stage: &mut Stage, [alice, bob, keeper]: [&Actor; 3], redeemed: i128) -> Result {
+    show::section(11, "The books");
     let cash: i128 = [SOL, BTC].map(|m| i128::from(stage.world.market(m).core.book.cash)).iter().sum();
-    let pool = i128::from(stage.world.pool().core.idle) + cash - i128::from(LIQUIDITY);
+    let pool = i128::from(stage.world.pool().core.idle) + cash + redeemed - i128::from(LIQUIDITY);
     let fund: Box<InsuranceFund> = stage.world.get(&address::insurance_fund());
     let (insurance, protocol) = (i128::from(fund.reserve), i128::from(stage.world.exchange().protocol_fees));
     same("what pool, insurance and protocol won", [pool, insurance, protocol], stage.gains)?;
@@ -203,6 +295,7 @@ fn books(stage: &mut Stage, [alice, bob]: [&Actor; 2]) -> Result {
     let results = [
         ("Alice, long SOL", alice.expected),
         ("Bob, short BTC", bob.expected),
+        ("Kim, keeper", keeper.expected),
         ("Lena and the pool", pool),
         ("Insurance fund", insurance),
         ("Protocol", protocol),
