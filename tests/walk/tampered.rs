@@ -203,7 +203,7 @@ fn carry_that_the_pool_does_not_get_is_found_by_i11() {
 #[test]
 fn a_deposit_that_gets_too_many_shares_is_found_by_i12() {
     let step = Step::AddLiquidity { actor: BOB, amount: 1_000 * DOLLAR, flaw: Flaw::None };
-    let meddle = |walk: &mut Walk| pool(walk, |pool| pool.idle -= 10);
+    let meddle = |walk: &mut Walk| pool(walk, |pool| pool.idle -= 100);
     found_after(&mut scene(), &step, meddle, "I12: a deposit");
 }
 

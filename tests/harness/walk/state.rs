@@ -4,11 +4,12 @@
 
 use anchor_lang::Discriminator;
 use bulwark_sdk::account::decode;
+use bulwark_sdk::health::Snapshot;
 use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
 use bulwark_sdk::{Pubkey, address};
 use solana_account::{AccountSharedData, ReadableAccount};
 
-use super::stage::Stage;
+use super::stage::{MARKETS, Stage, VAULTS};
 use crate::world::World;
 
 /// Every account of the exchange, and its users' tokens, at a moment.
@@ -112,6 +113,19 @@ impl State {
     pub fn share_supply(&self) -> u64 {
         let mint = self.accounts[Stage::SHARES].as_ref().expect("the mint exists");
         u64::from_le_bytes(mint.data()[36..44].try_into().expect("eight bytes"))
+    }
+}
+
+impl State {
+    /// What the SDK answers questions from.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        Snapshot {
+            exchange: self.exchange(),
+            markets: (0..MARKETS).map(|i| self.market(i)).map(|x| (x.index, x)).collect(),
+            vaults: (0..VAULTS).map(|i| self.vault(i)).map(|x| (x.index, x)).collect(),
+            now: self.now,
+        }
     }
 }
 

@@ -2,12 +2,11 @@
 
 use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::health::Snapshot;
 
 use super::Moment;
 use crate::walk::exact::{Mark, UNIT, bits};
 use crate::walk::reference::{Ledger, Verdict, require};
-use crate::walk::stage::{ACTORS, MARKETS, Stage, VAULTS};
+use crate::walk::stage::{ACTORS, Stage, VAULTS};
 
 /// What the ledgers have of a vault's token.
 fn of_vault(ledger: &Ledger, vault: usize) -> i128 {
@@ -117,13 +116,7 @@ pub(super) fn i4_what_is_left_suffices(m: &Moment<'_>) -> Verdict {
         if !last || account.is_unencumbered() {
             continue; // what followed in the same transaction has changed it, or nothing is at risk
         }
-        let snapshot = Snapshot {
-            exchange: m.after.exchange(),
-            markets: (0..MARKETS).map(|i| m.after.market(i)).map(|x| (x.index, x)).collect(),
-            vaults: (0..VAULTS).map(|i| m.after.vault(i)).map(|x| (x.index, x)).collect(),
-            now: m.after.now,
-        };
-        let health = snapshot.health(account, kind).map_err(|e| format!("no health: {e}"))?;
+        let health = m.after.snapshot().health(account, kind).map_err(|e| format!("no health: {e}"))?;
         health.require().map_err(|e| format!("account {place} for {kind:?}: {e}"))?;
     }
     Ok(())

@@ -4,6 +4,8 @@
 //! compute with [`super::exact`]; where an account's health is asked for, the SDK answers.
 
 mod ledger;
+mod limits;
+mod liveness;
 mod oracle;
 mod pool;
 mod positions;
@@ -62,13 +64,14 @@ impl Moment<'_> {
 pub type Check = fn(&Moment<'_>) -> Verdict;
 
 /// What must hold even if nothing changed.
-const ALWAYS: [(&str, Check); 2] = [
+const ALWAYS: [(&str, Check); 3] = [
     ("a refusal changes nothing", a_refusal_changes_nothing),
+    ("a refusal has a reason", liveness::a_refusal_has_a_reason),
     ("I13: prices are used as the table says", oracle::i13_prices_are_used_as_the_table_says),
 ];
 
 /// What still holds unless something changed.
-const ON_CHANGE: [(&str, Check); 15] = [
+const ON_CHANGE: [(&str, Check); 19] = [
     ("the reference agrees", the_reference_agrees),
     ("who may, acts", who_may_acts),
     ("I1: ledgers are tokens", ledger::i1_ledgers_are_tokens),
@@ -83,6 +86,10 @@ const ON_CHANGE: [(&str, Check); 15] = [
     ("I13: time goes on", oracle::i13_time_goes_on),
     ("I16: nobody gains by acting", value::i16_nobody_gains_by_acting),
     ("I17: traders get what came in", ledger::i17_traders_get_what_came_in),
+    ("I17: a loss is not refilled", pool::i17_a_loss_is_not_refilled),
+    ("an increase keeps the caps", limits::an_increase_keeps_the_caps),
+    ("a fill keeps its limit", limits::a_fill_keeps_its_limit),
+    ("a decrease helps or leaves enough", limits::a_decrease_helps_or_leaves_enough),
     ("every account is known", every_account_is_known),
 ];
 
