@@ -1,0 +1,276 @@
+//! Where the walk takes place: three markets, three collaterals besides the quote token, ten actors with two
+//! margin accounts each.
+//!
+//! The markets are made to be in trouble. SOL is ordinary. BTC's open interest is capped low, so that caps
+//! are met. JUP is thin, steep and quoted by two oracles: its cash runs out when the price jumps, and the oracles can
+//! disagree.
+
+use bulwark_sdk::engine::market::MarketParams;
+use bulwark_sdk::event::{Event, parse_log};
+use bulwark_sdk::instruction::{self as ix, OracleAccounts};
+use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
+use bulwark_sdk::program::oracle::OracleSource;
+use bulwark_sdk::program::state::MarketStatus;
+use bulwark_sdk::{Instruction, Pubkey, address};
+use litesvm::types::TransactionMetadata;
+use solana_message::Message;
+use solana_signer::Signer;
+use solana_transaction::Transaction;
+
+use super::state::{Place, State};
+use crate::fixtures::{self, Asset, BTC_ASSET, DOLLAR, EXPONENT, PRINT, SOL_ASSET};
+use crate::oracle_accounts::{self, PYTH_RECEIVER, Print, Verification};
+use crate::world::World;
+
+/// Markets.
+pub const MARKETS: usize = 3;
+/// Vaults, the quote token's with index 0 included; vault `i + 1` holds the asset of market `i`.
+pub const VAULTS: usize = MARKETS + 1;
+/// Actors.
+pub const ACTORS: usize = 10;
+/// Margin accounts of an actor, open or not.
+pub const SUBS: usize = 2;
+/// Margin accounts of all actors.
+pub const ACCOUNTS: usize = ACTORS * SUBS;
+/// Token accounts of an actor: one per vault and one for shares.
+const WALLETS: usize = VAULTS + 1;
+
+/// JUP at 90 cents.
+const JUP_ASSET: Asset = Asset { name: "JUP", lot_decimals: 6, price: PRINT / 10 * 9 };
+/// What the markets trade and the vaults hold.
+pub const ASSETS: [Asset; MARKETS] = [SOL_ASSET, BTC_ASSET, JUP_ASSET];
+/// Decimals of the collaterals' tokens.
+pub const TOKEN_DECIMALS: [u8; MARKETS] = [9, 8, 6];
+/// The market with two oracles.
+pub const TWO_SOURCES: usize = 2;
+
+/// Who and what there is.
+pub struct Stage {
+    /// Addresses of everything in a [`State`].
+    pub keys: Vec<Pubkey>,
+    /// The actors' own addresses.
+    pub actors: Vec<Pubkey>,
+    /// Pays fees and rents.
+    pub payer: Pubkey,
+}
+
+impl Stage {
+    /// Place of the exchange.
+    pub const EXCHANGE: Place = 0;
+    /// Place of the pool.
+    pub const POOL: Place = 1;
+    /// Place of the insurance fund.
+    pub const FUND: Place = 2;
+    /// Place of the junior shares' mint.
+    pub const SHARES: Place = 3;
+    const FIRST_MARKET: Place = 4;
+    const FIRST_VAULT: Place = Self::FIRST_MARKET + MARKETS;
+    const FIRST_TOKENS: Place = Self::FIRST_VAULT + VAULTS;
+    const FIRST_MARGIN: Place = Self::FIRST_TOKENS + VAULTS;
+    const FIRST_WALLET: Place = Self::FIRST_MARGIN + ACCOUNTS;
+
+    /// Place of a market.
+    #[must_use]
+    pub const fn market(market: usize) -> Place {
+        Self::FIRST_MARKET + market
+    }
+
+    /// Place of a vault.
+    #[must_use]
+    pub const fn vault(vault: usize) -> Place {
+        Self::FIRST_VAULT + vault
+    }
+
+    /// Place of a vault's tokens.
+    #[must_use]
+    pub const fn vault_tokens(vault: usize) -> Place {
+        Self::FIRST_TOKENS + vault
+    }
+
+    /// Place of a margin account.
+    #[must_use]
+    pub const fn margin(account: usize) -> Place {
+        Self::FIRST_MARGIN + account
+    }
+
+    /// Place of an actor's tokens of a vault's mint.
+    #[must_use]
+    pub const fn wallet(actor: usize, vault: usize) -> Place {
+        Self::FIRST_WALLET + actor * WALLETS + vault
+    }
+
+    /// Place of an actor's pool shares.
+    #[must_use]
+    pub const fn shares(actor: usize) -> Place {
+        Self::wallet(actor, VAULTS)
+    }
+
+    /// Whose margin account this is.
+    #[must_use]
+    pub const fn owner(account: usize) -> usize {
+        account / SUBS
+    }
+
+    /// The margin account with this address.
+    #[must_use]
+    pub fn account(&self, key: &Pubkey) -> Option<usize> {
+        (0..ACCOUNTS).find(|&account| self.keys[Self::margin(account)] == *key)
+    }
+
+    /// Builds the chain and everybody on it.
+    ///
+    /// # Panics
+    /// If a transaction is refused.
+    #[must_use]
+    pub fn build() -> (World, Self) {
+        let mut world = World::empty();
+        for (index, asset) in ASSETS.iter().enumerate() {
+            list(&mut world, index, asset);
+        }
+        let provider = world.trader(2_000_000 * DOLLAR);
+        let mut stage = Self { keys: Vec::new(), actors: Vec::new(), payer: world.payer.pubkey() };
+        stage.keys.extend([address::exchange(), address::pool(), address::insurance_fund()]);
+        stage.keys.push(address::junior_mint());
+        stage.keys.extend(&world.listings.markets);
+        stage.keys.extend(world.listings.vaults.iter().map(|v| v.address));
+        stage.keys.extend(world.listings.vaults.iter().map(|v| v.token_account));
+        stage.people(&mut world);
+        world.add_liquidity(&provider, 2_000_000 * DOLLAR).expect("add_liquidity");
+        for market in 0..MARKETS {
+            let allocate = ix::allocate_liquidity(&world.listings, narrow(market));
+            world.send(&[allocate], &[]).expect("allocate_liquidity");
+        }
+        // The provider's part is played: the margin account that he happens to have would be one too many.
+        let close = ix::close_margin_account(provider.key.pubkey(), provider.margin);
+        world.send(&[close], &[&provider.key]).expect("close_margin_account");
+        // What signatures cost is not what is walked over: from here on the header says who signs.
+        let svm = std::mem::take(&mut world.svm);
+        world.svm = svm.with_sigverify(false).with_blockhash_check(false).with_transaction_history(0);
+        (world, stage)
+    }
+
+    /// Actors with more tokens than they can use, and the first margin account of most.
+    fn people(&mut self, world: &mut World) {
+        let mut wallets = Vec::new();
+        for actor in 0..ACTORS {
+            let key = world.keypair();
+            let owner = key.pubkey();
+            for sub in 0..SUBS {
+                self.keys.push(address::margin_account(&owner, narrow(sub)));
+            }
+            if actor != 0 {
+                let open = ix::open_margin_account(owner, world.payer.pubkey(), 0);
+                world.send(&[open], &[&key]).expect("open_margin_account");
+            }
+            let mints = world.listings.vaults.iter().map(|v| v.mint).collect::<Vec<_>>();
+            wallets.extend(mints.into_iter().map(|mint| world.create_tokens(mint, owner, 1 << 56)));
+            wallets.push(world.create_tokens(address::junior_mint(), owner, 0));
+            self.actors.push(owner);
+        }
+        self.keys.extend(wallets);
+    }
+}
+
+/// An index as the program has it.
+#[must_use]
+pub fn narrow(index: usize) -> u16 {
+    u16::try_from(index).expect("a small index")
+}
+
+/// Parameters of a market: see the head of this module.
+fn params(market: usize, asset: &Asset) -> MarketParams {
+    let usual = MarketParams { target_weight_ppm: 300_000, ..asset.market_params() };
+    match market {
+        0 => usual,
+        1 => MarketParams {
+            max_oi: asset.lots_worth(600_000),
+            share_floor: asset.lots_worth(200_000),
+            target_weight_ppm: 200_000,
+            ..usual
+        },
+        _ => MarketParams {
+            skew_scale: asset.lots_worth(20_000_000),
+            max_impact_ppm: 10_000,
+            mmf_ppm: 40_000,
+            max_skew_ppm: 2_000_000,
+            profit_cap_ppm: 900_000,
+            target_weight_ppm: 50_000,
+            max_share_ppm: 1_000_000,
+            ..usual
+        },
+    }
+}
+
+/// The oracle accounts of a market or its vault.
+#[must_use]
+pub fn oracles(market: usize) -> OracleAccounts {
+    let asset = &ASSETS[market];
+    let secondary = (market == TWO_SOURCES).then(|| World::oracle_key(asset, 1));
+    OracleAccounts { primary: World::oracle_key(asset, 0), secondary }
+}
+
+/// Lists an asset as a market and as a collateral.
+fn list(world: &mut World, market: usize, asset: &Asset) {
+    let admin = world.admin.insecure_clone();
+    let keys = (admin.pubkey(), world.payer.pubkey());
+    for source in 0..2 {
+        print(world, (market, source), (asset.price, 1), 0);
+    }
+    let second =
+        if market == TWO_SOURCES { fixtures::pyth_source(asset.feed(1)) } else { OracleSource::NONE };
+    let sources = [fixtures::pyth_source(asset.feed(0)), second];
+    let (index, status) = (narrow(market), MarketStatus::Active);
+    let args = CreateMarketArgs { index, status, sources, params: params(market, asset) };
+    world.send(&ix::create_market(keys, oracles(market), args), &[&admin]).expect("create_market");
+    world.listings.markets.push(address::market(index));
+
+    let mint = fixtures::address(&format!("{} mint", asset.name));
+    world.create_mint(mint, TOKEN_DECIMALS[market]);
+    // The cap is met by two generous depositors.
+    let cap = 50_000 * 10_u64.pow(u32::from(TOKEN_DECIMALS[market]));
+    let args = CreateVaultArgs { sources, params: fixtures::collateral_params(cap) };
+    let create = ix::create_vault(keys, (mint, address::TOKEN_PROGRAM), oracles(market), args);
+    world.send(&[create], &[&admin]).expect("create_vault");
+    world.listings.vaults.push(bulwark_sdk::listings::VaultListing::of_mint(mint, address::TOKEN_PROGRAM));
+}
+
+/// Writes an oracle account of a market's asset: price and confidence in dollars with eight decimals, `age`
+/// seconds old.
+pub fn print(world: &mut World, (market, source): (usize, u8), (price, conf): (i64, u64), age: i64) {
+    let asset = &ASSETS[market];
+    let publish_time = world.now() - age;
+    let print = Print { price, conf, exponent: EXPONENT, publish_time, posted_slot: 0 };
+    let data = oracle_accounts::pyth_pull(asset.feed(source), &print, Verification::Full);
+    world.set_account(World::oracle_key(asset, source), PYTH_RECEIVER, data);
+}
+
+/// What became of a transaction: its events, or what the refusal is called.
+pub type Sent = Result<Vec<Event>, String>;
+
+/// Sends a transaction without the full scan of the ledger that [`World::send`] makes: the walk knows which
+/// accounts there are and checks them all.
+pub fn send(world: &mut World, stage: &Stage, instructions: &[Instruction]) -> Sent {
+    let transaction = Transaction::new_unsigned(Message::new(instructions, Some(&stage.payer)));
+    match world.svm.send_transaction(transaction) {
+        Ok(TransactionMetadata { logs, .. }) => {
+            let parsed = parse_log(&logs);
+            if parsed.truncated { Err("log truncated".into()) } else { Ok(parsed.events) }
+        }
+        Err(failed) => Err(label(&failed.meta.logs).unwrap_or_else(|| format!("{:?}", failed.err))),
+    }
+}
+
+/// Name of an error of program, framework, token or system program.
+fn label(logs: &[String]) -> Option<String> {
+    let named = logs.iter().rev().find_map(|line| line.split_once("Error Code: ")?.1.split_once('.'));
+    let told = || logs.iter().find_map(|line| line.strip_prefix("Program log: Error: "));
+    named.map(|(name, _)| name.to_string()).or_else(|| told().map(ToString::to_string))
+}
+
+impl Stage {
+    /// The state now.
+    #[must_use]
+    pub fn state(&self, world: &World) -> State {
+        State::take(world, self)
+    }
+}
