@@ -2,8 +2,8 @@
 //! margin accounts each.
 //!
 //! The markets are made to be in trouble. SOL is ordinary. BTC's open interest is capped low, so that caps
-//! are met. JUP is thin, steep and quoted by two oracles: its cash runs out when the price jumps, and the oracles can
-//! disagree.
+//! are met, and it charges neither fee nor spread, so that nothing hides a rounding. JUP is thin, steep and quoted by two
+//! oracles: its cash runs out when the price jumps, the oracles can disagree, and a position can be a few lots.
 
 use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::event::{Event, parse_log};
@@ -186,6 +186,9 @@ fn params(market: usize, asset: &Asset) -> MarketParams {
             max_oi: asset.lots_worth(600_000),
             share_floor: asset.lots_worth(200_000),
             target_weight_ppm: 200_000,
+            taker_fee_ppm: 0,
+            base_spread_ppm: 0,
+            conf_spread_ppm: 0,
             ..usual
         },
         _ => MarketParams {
@@ -196,6 +199,8 @@ fn params(market: usize, asset: &Asset) -> MarketParams {
             profit_cap_ppm: 900_000,
             target_weight_ppm: 50_000,
             max_share_ppm: 1_000_000,
+            min_notional: 1,
+            step: 1,
             ..usual
         },
     }

@@ -14,7 +14,8 @@ impl Chooser {
     pub(super) fn round_to_step(&mut self, state: &State, market: usize, lots: u64) -> u64 {
         let step = state.market(market).core.params.step;
         let round = (lots / step).max(1) * step;
-        self.rng.weighted(&[(50, round), (1, lots), (1, 0), (1, 1), (1, u64::MAX), (1, 1 << 60)])
+        let few = 1 + self.rng.below(9);
+        self.rng.weighted(&[(50, round), (1, lots), (1, 0), (4, few * step), (1, u64::MAX), (1, 1 << 60)])
     }
 
     /// Lots worth a multiple of what the account has, or anything.
