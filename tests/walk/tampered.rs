@@ -2,6 +2,7 @@
 //! says so.
 
 use bulwark_sdk::address;
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::price::OracleState;
 use bulwark_sdk::engine::units::{Price, Side};
 use bulwark_sdk::program::state::{MarginAccount, Market, Pool, Vault};
@@ -122,11 +123,11 @@ fn a_trade_that_somebody_else_signed_is_found() {
 #[test]
 fn a_unit_that_comes_from_nowhere_is_found_by_i1() {
     let mut walk = scene();
-    pool(&mut walk, |pool| pool.idle += 1);
+    pool(&mut walk, |pool| pool.core.idle += 1);
     found(&mut walk, "I1");
     let mut walk = scene();
     let vault = walk.stage.keys[Stage::vault(1)];
-    walk.world.tamper::<Vault>(&vault, |vault| vault.recorded += 1);
+    walk.world.tamper::<Vault>(&vault, |vault| vault.core.recorded += 1);
     found(&mut walk, "I1");
 }
 
@@ -202,15 +203,20 @@ fn carry_that_the_pool_does_not_get_is_found_by_i11() {
 
 #[test]
 fn a_deposit_that_gets_too_many_shares_is_found_by_i12() {
-    let step = Step::AddLiquidity { actor: BOB, amount: 1_000 * DOLLAR, flaw: Flaw::None };
-    let meddle = |walk: &mut Walk| pool(walk, |pool| pool.idle -= 100);
+    let step = Step::AddLiquidity {
+        actor: BOB,
+        tranche: TrancheKind::Junior,
+        amount: 1_000 * DOLLAR,
+        flaw: Flaw::None,
+    };
+    let meddle = |walk: &mut Walk| pool(walk, |pool| pool.core.idle -= 100);
     found_after(&mut scene(), &step, meddle, "I12: a deposit");
 }
 
 #[test]
 fn shares_that_were_not_minted_are_found_by_i12() {
     let mut walk = scene();
-    pool(&mut walk, |pool| pool.junior.shares += 1);
+    pool(&mut walk, |pool| pool.core.junior.shares += 1);
     found(&mut walk, "I12: shares");
 }
 
@@ -234,7 +240,8 @@ fn a_price_that_was_not_to_be_used_is_found_by_i13() {
     let open = Step::Open { by: BOB, account: HIS, order: long(0, ASSETS[0].one()), flaw: Flaw::None };
     let close = Step::Close { by: ALICE, account: HERS, order: long(0, u64::MAX), flaw: Flaw::None };
     let withdraw = Step::Withdraw { account: HERS, vault: 0, amount: DOLLAR, flaw: Flaw::None };
-    let add = Step::AddLiquidity { actor: BOB, amount: DOLLAR, flaw: Flaw::None };
+    let add =
+        Step::AddLiquidity { actor: BOB, tranche: TrancheKind::Junior, amount: DOLLAR, flaw: Flaw::None };
     let wide: fn(&mut OracleState) = |oracle| oracle.conf = oracle.price.to_bits() / 50;
     let stale: fn(&mut OracleState) = |oracle| oracle.publish_time -= 61;
     let disputed: fn(&mut OracleState) = |oracle| oracle.divergent = 1;

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::event::Event;
+use bulwark_sdk::program::events::{CancelReason, Redeemed, TriggerExecuted};
 
 use super::checks::Moment;
 use super::exact::{Curve, Validity, validity};
-use super::stage::MARKETS;
+use super::ledger::Holder;
+use super::stage::{MARKETS, VAULTS};
 use super::step::Step;
 
 /// Counters.
@@ -77,7 +80,19 @@ impl Coverage {
                 self.see("claim beside lots", e.claim > 0 && e.position_lots != 0);
                 self.see("quote below zero after a trade", account.is_some_and(|a| a.quote < 0));
                 self.see("skew changes sign", was.signum() * is.signum() < 0);
+                self.see("toxic fee paid", e.toxic_fee > 0);
+                self.see("group offset used", account.is_some_and(|a| offsets(m, &a)));
             }
+            Event::TriggerExecuted(e) => self.note_trigger(m, e),
+            Event::TriggerCancelled(e) => match e.reason {
+                CancelReason::Request => self.see("trigger cancelled on request", true),
+                CancelReason::Expired => self.see("trigger expired", true),
+                CancelReason::Failed => self.see("trigger that the account can't do", true),
+            },
+            Event::LiquidityAdded(e) => self.see("senior shares issued", e.tranche == 1),
+            Event::RedeemRequested(e) => self.see("senior shares in a ticket", e.tranche == 1),
+            Event::RedeemCancelled(e) => self.see("ticket taken back", e.shares > 0),
+            Event::Redeemed(e) => self.note_redemption(m, e),
             Event::PositionSettled(e) => {
                 self.see("claim paid", e.claim_paid > 0);
                 self.see("claim paid in part", e.claim_paid > 0 && e.position_quote != 0);
@@ -98,6 +113,39 @@ impl Coverage {
         }
     }
 
+    fn note_trigger(&mut self, m: &Moment<'_>, e: &TriggerExecuted) {
+        let holder = m.stage.account(&e.account).and_then(|account| m.was.holders[account]);
+        let kind = holder.and_then(|h| h.trigger(e.id).map(|t| t.kind));
+        self.see("limit entry executed", kind == Some(TriggerKind::Limit.to_byte()));
+        self.see("take-profit executed", kind == Some(TriggerKind::TakeProfit.to_byte()));
+        self.see("stop-loss executed", kind == Some(TriggerKind::StopLoss.to_byte()));
+        self.see("keeper paid", e.fee > 0);
+        self.see("keeper without an account", e.fee == 0);
+    }
+
+    /// Whole, or in part by whichever gate is the tightest.
+    fn note_redemption(&mut self, m: &Moment<'_>, e: &Redeemed) {
+        let whole = e.shares_left == 0;
+        self.see("ticket paid whole", whole);
+        self.see("senior ticket paid", e.tranche == 1);
+        let ticket = m.stage.ticket(&e.provider, e.nonce).and_then(|t| m.was.tickets[t]);
+        let then = ticket.map_or(0, |t| t.value * i128::from(e.shares) / t.shares);
+        self.see("ticket paid what it was worth then", i128::from(e.paid + e.fee) >= then - 2);
+        self.see("ticket paid less than it was worth then", i128::from(e.paid + e.fee) < then - 2);
+        let (vault, nav) = (m.before.vault(0), m.before.snapshot().nav(m.before.pool()));
+        let (Ok(nav), false) = (nav, whole) else { return };
+        let pool = &m.before.pool().core;
+        let needed = u128::from(nav.used) * 1_000_000 / u128::from(pool.params.max_utilisation_ppm);
+        let used = nav.low.saturating_sub(u64::try_from(needed).unwrap_or(u64::MAX));
+        let rooms = [pool.idle, vault.core.releasable(m.after.now).unwrap_or(0), used];
+        let tightest = rooms.into_iter().min().unwrap_or(0);
+        let gate = (0..3).find(|&i| rooms[i] == tightest && e.paid.abs_diff(tightest) < 4_000);
+        self.see("ticket paid in part, by idle cash", gate == Some(0));
+        self.see("ticket paid in part, by the outflow limit", gate == Some(1));
+        self.see("ticket paid in part, by utilisation", gate == Some(2));
+        self.see("ticket paid in part, by the senior's ratio", gate.is_none());
+    }
+
     /// Once per refresh: what state the market is in.
     fn note_markets(&mut self, m: &Moment<'_>) {
         for market in 0..MARKETS {
@@ -108,8 +156,36 @@ impl Coverage {
             self.see("price disputed", core.oracle.divergent != 0);
             let carry = [&core.book.long, &core.book.short].map(|l| l.carry.get().to_bits());
             self.see("carry", carry != [0, 0]);
+            let (rate, max) = (core.carry.funding_rate, core.params.carry.funding_max_ppm);
+            let max = i64::try_from((i128::from(max) << 48) / 1_000_000).unwrap_or(i64::MAX);
+            self.see("funding positive", rate > 0);
+            self.see("funding negative", rate < 0);
+            self.see("funding clamped", rate.abs() == max);
+            let kink = core.params.carry.borrow_base_ppm + core.params.carry.borrow_slope_ppm;
+            self.see("borrow rate beyond the kink", core.carry.borrow_ppm > kink);
+            self.see("maintenance margin raised", core.mmf_ppm() > core.params.mmf_ppm);
+            self.see("initial margin raised", core.volatility.imf_ppm > core.params.imf_ppm);
+            let crowded = core.imf_ppm().is_ok_and(|imf| imf > core.volatility.imf_ppm);
+            self.see("initial margin raised by open interest", crowded);
         }
+        for vault in 1..VAULTS {
+            let core = &m.after.vault(vault).core;
+            self.see("crowded collateral", core.recorded > core.params.soft_cap);
+            let open = core.cap(m.after.now).is_ok_and(|cap| cap == core.params.max_deposits);
+            self.see("cap on its way up", !open);
+        }
+        let pool = &m.is.pool;
+        let nav = m.after.snapshot().nav(m.after.pool()).map_or(0, |nav| i128::from(nav.low));
+        self.see("senior impaired", (pool.all[1] * pool.index) >> 56 > nav);
     }
+}
+
+/// Whether the account is long in one market of a risk group and short in another.
+fn offsets(m: &Moment<'_>, holder: &Holder) -> bool {
+    let grouped = |market: &usize| m.after.market(*market).core.params.risk_group != 0;
+    let held = (0..MARKETS).filter(grouped).filter_map(|market| holder.positions[market]);
+    let (long, short) = held.fold((false, false), |(l, s), held| (l || held.b > 0, s || held.b < 0));
+    long && short
 }
 
 fn owns(m: &Moment<'_>, e: &bulwark_sdk::program::events::Traded, signer: &bulwark_sdk::Pubkey) -> bool {

@@ -88,6 +88,8 @@ pub struct Held {
     pub b: i128,
     /// Carry-normalised quote.
     pub q: i128,
+    /// When it was increased last, unix seconds.
+    pub since: i64,
 }
 
 impl Held {
@@ -164,14 +166,31 @@ pub fn taker_fee(core: &Core, lots: i128) -> i128 {
     mul_div_ceil(notional, i128::from(core.params.taker_fee_ppm), 1_000_000)
 }
 
-/// The least spread on `lots`: the configured one, or what the confidence asks for.
+/// The spread on `lots`: the configured one, what the confidence asks for, or `k·σ·√(age + 0.4 s)`.
 #[must_use]
-pub fn least_spread(core: &Core, lots: i128) -> i128 {
-    let price = i128::from(core.oracle.price.to_bits());
+pub fn spread(core: &Core, lots: i128, now: i64) -> i128 {
+    let (params, price) = (&core.params, i128::from(core.oracle.price.to_bits()));
     let conf = mul_div_ceil(i128::from(core.oracle.conf), 1_000_000, price);
-    let from_conf = mul_div_ceil(conf, i128::from(core.params.conf_spread_ppm), 1_000_000);
-    let half = from_conf.max(i128::from(core.params.base_spread_ppm)).min(890_000);
+    let from_conf = mul_div_ceil(conf, i128::from(params.conf_spread_ppm), 1_000_000);
+    let age = i128::from(now - core.oracle.publish_time).clamp(0, 3_600);
+    let root = ((10 * age + 4) * 100_000_000_000).isqrt() + 1; // ppm
+    let moved = mul_div_ceil(i128::from(core.volatility.sigma_ppm), root, 1_000_000);
+    let from_sigma = mul_div_ceil(moved, i128::from(params.volatility.spread_sigma_ppm), 1_000_000);
+    let half = from_conf.max(from_sigma).max(i128::from(params.base_spread_ppm)).min(890_000);
     mul_div_ceil(mul_div_ceil(lots.abs(), price, 1 << 32), half, 1_000_000)
+}
+
+/// What closing `lots` in profit so long after the last increase pays at most.
+#[must_use]
+pub fn toxic_fee(core: &Core, lots: i128, elapsed: i64) -> i128 {
+    let (params, window) = (&core.params, i128::from(core.params.toxic_window));
+    let left = window - i128::from(elapsed.max(0));
+    if left <= 0 {
+        return 0;
+    }
+    let notional = mul_div_ceil(lots.abs(), i128::from(core.oracle.price.to_bits()), 1 << 32);
+    let whole = mul_div_ceil(notional, i128::from(params.toxic_fee_ppm), 1_000_000);
+    mul_div_ceil(whole, left, window)
 }
 
 /// State of a price, as the table of what it may be used for names it.

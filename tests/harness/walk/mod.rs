@@ -12,6 +12,8 @@
 //! | [`choose`] | what happens next |
 //! | [`state`] | all accounts at a moment |
 //! | [`exact`] | the formulas, in plain 128-bit integers |
+//! | [`dynamics`] | carry, volatility and the outflow limit |
+//! | [`ledger`] | who owns what |
 //! | [`reference`](mod@reference) | what everybody should own |
 //! | [`checks`] | what must hold |
 //! | [`coverage`] | what has been seen on the way |
@@ -24,7 +26,9 @@
 pub mod checks;
 pub mod choose;
 pub mod coverage;
+pub mod dynamics;
 pub mod exact;
+pub mod ledger;
 pub mod reference;
 pub mod rng;
 pub mod stage;

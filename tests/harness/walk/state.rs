@@ -5,7 +5,9 @@
 use anchor_lang::Discriminator;
 use bulwark_sdk::account::decode;
 use bulwark_sdk::health::Snapshot;
-use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
+use bulwark_sdk::program::state::{
+    Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, Vault,
+};
 use bulwark_sdk::{Pubkey, address};
 use solana_account::{AccountSharedData, ReadableAccount};
 
@@ -108,10 +110,17 @@ impl State {
         Pubkey::try_from(&account.data()[32..64]).expect("32 bytes")
     }
 
-    /// Supply of the junior shares' mint.
+    /// A redeem ticket, `None` unless there is one.
     #[must_use]
-    pub fn share_supply(&self) -> u64 {
-        let mint = self.accounts[Stage::SHARES].as_ref().expect("the mint exists");
+    pub fn ticket(&self, ticket: usize) -> Option<&RedeemTicket> {
+        let place = Stage::ticket_place(ticket);
+        self.accounts[place].as_ref().map(|_| self.get(place))
+    }
+
+    /// Supply of a tranche's share mint.
+    #[must_use]
+    pub fn share_supply(&self, tranche: usize) -> u64 {
+        let mint = self.accounts[Stage::share_mint(tranche)].as_ref().expect("the mint exists");
         u64::from_le_bytes(mint.data()[36..44].try_into().expect("eight bytes"))
     }
 }

@@ -3,9 +3,11 @@
 //! A new instruction of the program becomes one variant of [`Step`] and one arm of [`Step::instructions`];
 //! [`super::choose`] decides when it is tried, and [`super::reference`] what its event means.
 
+use bulwark_sdk::engine::pool::TrancheKind;
+use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::engine::units::Side;
-use bulwark_sdk::instruction::{self as ix, BuildError, Margin, Order};
-use bulwark_sdk::program::state::MarginAccount;
+use bulwark_sdk::instruction::{self as ix, BuildError, Margin, Order, TriggerOrder};
+use bulwark_sdk::program::state::{MarginAccount, RedeemTicket};
 use bulwark_sdk::{Instruction, Pubkey};
 
 use super::stage::{self, ACCOUNTS, Stage, narrow};
@@ -46,7 +48,19 @@ pub enum Step {
     /// See the instruction of this name.
     Settle { account: usize, market: usize },
     /// See the instruction of this name.
-    AddLiquidity { actor: usize, amount: u64, flaw: Flaw },
+    PlaceTrigger { by: usize, account: usize, wish: Wish, flaw: Flaw },
+    /// See the instruction of this name.
+    CancelTrigger { by: usize, account: usize, id: u64, flaw: Flaw },
+    /// See the instruction of this name; `market` is another one than the trigger's.
+    ExecuteTrigger { account: usize, id: u64, keeper: Option<usize>, market: Option<usize>, flaw: Flaw },
+    /// See the instruction of this name.
+    AddLiquidity { actor: usize, tranche: TrancheKind, amount: u64, flaw: Flaw },
+    /// See the instruction of this name.
+    RequestRedeem { actor: usize, tranche: TrancheKind, nonce: u64, shares: u64, flaw: Flaw },
+    /// See the instruction of this name.
+    Redeem { actor: usize, nonce: u64, least: u64, flaw: Flaw },
+    /// See the instruction of this name.
+    CancelRedeem { actor: usize, nonce: u64, flaw: Flaw },
     /// See the instruction of this name.
     Allocate { market: usize },
     /// See the instruction of this name.
@@ -66,6 +80,19 @@ pub struct Trade {
     pub lots: u64,
     /// Q32.32; `None` takes any price.
     pub limit: Option<u64>,
+}
+
+/// A trigger of a [`Step`]. Prices are Q32.32.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wish {
+    /// What it waits for.
+    pub kind: TriggerKind,
+    /// Mark price that it waits for.
+    pub price: u64,
+    /// What to do then; the side is that of the position.
+    pub order: Trade,
+    /// Last moment, unix seconds.
+    pub expiry: i64,
 }
 
 /// What is wrong with an otherwise sensible instruction.
@@ -155,11 +182,13 @@ impl Step {
             Self::Settle { account, market } => {
                 one(ix::settle_position(margin(account).address, narrow(market)), Flaw::None)
             }
-            Self::AddLiquidity { actor, amount, flaw } => {
-                let shares = stage.keys[Stage::shares(actor)];
-                let keys = (stage.actors[actor], wallet(actor, 0), shares);
-                one(ix::add_liquidity(listings, keys, (amount, 0))?, flaw)
+            Self::PlaceTrigger { .. } | Self::CancelTrigger { .. } | Self::ExecuteTrigger { .. } => {
+                self.trigger(world, stage, now)
             }
+            Self::AddLiquidity { .. }
+            | Self::RequestRedeem { .. }
+            | Self::Redeem { .. }
+            | Self::CancelRedeem { .. } => self.liquidity(world, stage, now),
             Self::Allocate { market } => one(ix::allocate_liquidity(listings, narrow(market)), Flaw::None),
             Self::Sweep { market } => one(ix::sweep_market(narrow(market)), Flaw::None),
             Self::CheckInvariants { market, vault } => {
@@ -169,6 +198,67 @@ impl Step {
                 one(ix::check_invariants(vault, Some(narrow(market)), members), Flaw::None)
             }
         }
+    }
+
+    /// As [`Step::instructions`] for triggers.
+    fn trigger(&self, world: &World, stage: &Stage, now: &State) -> Result<Plan, BuildError> {
+        let (listings, closed) = (&world.listings, bytemuck::zeroed_box::<MarginAccount>());
+        let key = |account| stage.keys[Stage::margin(account)];
+        let account = |account| now.margin(account).unwrap_or(&closed);
+        let (instruction, flaw) = match *self {
+            Self::PlaceTrigger { by, account: at, wish, flaw } => {
+                let margin = Margin { address: key(at), account: account(at) };
+                (ix::place_trigger(listings, stage.actors[by], margin, &wish.order())?, flaw)
+            }
+            Self::CancelTrigger { by, account: at, id, flaw } => {
+                let margin = Margin { address: key(at), account: account(at) };
+                (ix::cancel_trigger(stage.actors[by], margin, id), flaw)
+            }
+            Self::ExecuteTrigger { account: at, id, keeper, market, flaw } => {
+                // Whoever asks for what is not there, or elsewhere, believes something else of the account.
+                let mut believed = Box::new(*account(at));
+                let slot = believed.triggers.iter().position(|t| t.is_set() && t.id == id).unwrap_or(0);
+                let trigger = &mut believed.triggers[slot];
+                trigger.id = id;
+                trigger.market = market.map_or(trigger.market, narrow);
+                let margin = Margin { address: key(at), account: &believed };
+                (ix::execute_trigger(listings, margin, id, keeper.map(key))?, flaw)
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(vec![flaw.put(instruction, stage)]))
+    }
+
+    /// As [`Step::instructions`] for the pool's shares.
+    fn liquidity(&self, world: &World, stage: &Stage, now: &State) -> Result<Plan, BuildError> {
+        let listings = &world.listings;
+        let wallet = |actor| stage.keys[Stage::wallet(actor, 0)];
+        let shares = |actor, tranche: TrancheKind| stage.keys[Stage::shares(actor, tranche as usize)];
+        let ticket = |actor, nonce| {
+            let (owner, payer) = (stage.actors[actor], stage.payer);
+            let written = stage.ticket(&owner, nonce).and_then(|ticket| now.ticket(ticket));
+            *written.unwrap_or(&RedeemTicket { owner, payer, nonce, ..bytemuck::Zeroable::zeroed() })
+        };
+        let (instruction, flaw) = match *self {
+            Self::AddLiquidity { actor, tranche, amount, flaw } => {
+                let keys = (stage.actors[actor], wallet(actor), shares(actor, tranche));
+                (ix::add_liquidity(listings, tranche, keys, (amount, 0))?, flaw)
+            }
+            Self::RequestRedeem { actor, tranche, nonce, shares: amount, flaw } => {
+                let keys = (stage.actors[actor], stage.payer, shares(actor, tranche));
+                (ix::request_redeem(listings, tranche, keys, (nonce, amount)), flaw)
+            }
+            Self::Redeem { actor, nonce, least, flaw } => {
+                (ix::redeem(listings, &ticket(actor, nonce), (wallet(actor), least))?, flaw)
+            }
+            Self::CancelRedeem { actor, nonce, flaw } => {
+                let ticket = ticket(actor, nonce);
+                let tranche = TrancheKind::BOTH[usize::from(ticket.tranche)];
+                (ix::cancel_redeem(&ticket, shares(actor, tranche)), flaw)
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(vec![flaw.put(instruction, stage)]))
     }
 
     /// Does what needs no transaction.
@@ -196,6 +286,14 @@ impl Trade {
 
     fn closing(&self) -> Order {
         Self { side: self.side.opposite(), ..*self }.opening()
+    }
+}
+
+impl Wish {
+    fn order(&self) -> TriggerOrder {
+        let Self { kind, price, order, expiry } = *self;
+        let order_of = if kind.is_reduce_only() { order.closing() } else { order.opening() };
+        TriggerOrder { kind, side: order.side, trigger_price: price, order: order_of, expiry }
     }
 }
 

@@ -15,7 +15,7 @@ fn of_vault(ledger: &Ledger, vault: usize) -> i128 {
         return holders.map(|h| h.collaterals[vault]).sum();
     }
     let tills = ledger.tills.iter().map(|t| t.cash + t.insurance + t.fees.iter().sum::<i128>());
-    let venue = ledger.idle + ledger.fund.iter().sum::<i128>() + ledger.protocol;
+    let venue = ledger.pool.idle + ledger.fund.iter().sum::<i128>() + ledger.protocol;
     holders.map(|h| h.quote).sum::<i128>() + tills.sum::<i128>() + venue
 }
 
@@ -63,14 +63,14 @@ pub(super) fn i2_the_parts_are_the_whole(m: &Moment<'_>) -> Verdict {
         whole -= m.is.tills[market].cash * UNIT - exact; // E_m
     }
     let values: i128 = m.is.holders.iter().flatten().map(|h| h.value(&marks)).sum();
-    let rest = m.is.idle + m.is.fund.iter().sum::<i128>() + m.is.protocol;
+    let rest = m.is.pool.idle + m.is.fund.iter().sum::<i128>() + m.is.protocol;
     let tills: i128 = m.is.tills.iter().map(|t| t.insurance + t.fees.iter().sum::<i128>()).sum();
     let missing = whole - values - (rest + tills) * UNIT;
     require(missing == 0, || format!("{missing}/2^48 units belong to nobody"))
 }
 
 /// Tokens move between wallets and vaults as the events say: nobody's wallet grows but by a withdrawal from an
-/// account of its owner.
+/// account, or the redemption of a ticket, of its owner.
 pub(super) fn i4_money_leaves_by_withdrawal_only(m: &Moment<'_>) -> Verdict {
     let mut inflow = [0_i128; VAULTS];
     let mut outflow = [[0_i128; VAULTS]; ACTORS];
@@ -78,6 +78,10 @@ pub(super) fn i4_money_leaves_by_withdrawal_only(m: &Moment<'_>) -> Verdict {
         match event {
             Event::Deposited(e) => inflow[usize::from(e.vault)] += i128::from(e.amount),
             Event::LiquidityAdded(e) => inflow[0] += i128::from(e.amount),
+            Event::Redeemed(e) => {
+                let actor = m.stage.actor(&e.provider).ok_or("unknown provider")?;
+                outflow[actor][0] += i128::from(e.paid);
+            }
             Event::Withdrawn(e) => {
                 let account = m.stage.account(&e.account).ok_or("unknown account")?;
                 outflow[Stage::owner(account)][usize::from(e.vault)] += i128::from(e.amount);
@@ -112,7 +116,8 @@ pub(super) fn i4_what_is_left_suffices(m: &Moment<'_>) -> Verdict {
         };
         let place = m.stage.account(&key).ok_or("unknown account")?;
         let account = m.after.margin(place).ok_or("the account was closed")?;
-        let last = index + 1 == m.events().len();
+        let rest = &m.events()[index + 1..];
+        let last = rest.is_empty() || matches!(rest, [Event::TriggerExecuted(_)]);
         if !last || account.is_unencumbered() {
             continue; // what followed in the same transaction has changed it, or nothing is at risk
         }

@@ -1,8 +1,10 @@
 //! What a trade must keep: caps, its own limit price, and the account's health.
 
 use bulwark_sdk::engine::margin::{Health, HealthType};
+use bulwark_sdk::engine::trade::Order;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
+use bulwark_sdk::health::{Intent, Preview};
 use bulwark_sdk::program::events::Traded;
 use bulwark_sdk::program::state::{MarginAccount, Market};
 
@@ -14,7 +16,7 @@ use crate::walk::step::{Flaw, Step, Trade};
 /// The only trade of a step: what a transaction of several does is not asked for its parts.
 fn only_trade<'a>(m: &Moment<'a>) -> Option<&'a Traded> {
     match m.sent?.as_ref().ok()?.as_slice() {
-        [Event::Traded(e)] => Some(e),
+        [Event::Traded(e)] | [Event::Traded(e), Event::TriggerExecuted(_)] => Some(e),
         _ => None,
     }
 }
@@ -68,7 +70,37 @@ pub(super) fn a_fill_keeps_its_limit(m: &Moment<'_>) -> Verdict {
     require(cost <= allowed, || format!("costs {cost}, the limit allows {allowed}"))
 }
 
-/// A decrease leaves the excess over maintenance margin no lower than it was, or leaves the account healthy.
+/// What the SDK says that a trade would do is what it does; and what it refuses is refused.
+pub(super) fn a_quote_is_what_happens(m: &Moment<'_>) -> Verdict {
+    let (Some(e), Step::Open { account, order, .. } | Step::Close { account, order, .. }) =
+        (only_trade(m), m.step)
+    else {
+        return Ok(());
+    };
+    if m.stage.account(&e.account) != Some(*account) || usize::from(e.market) != order.market {
+        return Ok(()); // a flawed instruction named another
+    }
+    let opens = matches!(m.step, Step::Open { .. });
+    let (intent, direction) =
+        if opens { (Intent::Open(order.side), order.side) } else { (Intent::Close, order.side.opposite()) };
+    let any = if direction == Side::Long { u64::MAX } else { 0 };
+    let limit = Order::limit(direction, order.limit.unwrap_or(any)).map_err(|e| e.to_string())?;
+    let asked = Order { lots: order.lots, limit, now: m.before.now };
+    let holder = m.before.margin(*account).ok_or("no account")?;
+    let quote = m.before.snapshot().quote(holder, (e.market, intent), &asked);
+    let Preview { report, position } = quote.map_err(|e| format!("the quote is refused: {e}"))?;
+    let told = [report.fill.lots.0, report.fill.curve.0, report.realised.0, report.paid.0];
+    let is = [e.lots, e.curve, e.realised, e.paid];
+    require(told == is, || format!("quoted {report:?}, got {e:?}"))?;
+    let told = [report.fill.spread, report.fee, report.toxic_fee, report.claim];
+    let is = [e.spread, e.fee_pool + e.fee_insurance + e.fee_protocol, e.toxic_fee, e.claim];
+    require(told == is, || format!("quoted {report:?}, got {e:?}"))?;
+    let (told, is) = ((position.lots.0, position.quote.0), (e.position_lots, e.position_quote));
+    require(told == is, || format!("quoted {position:?}, got {e:?}"))
+}
+
+/// A decrease leaves the account's excess over maintenance margin no lower than it was, or leaves it healthy; where the
+/// other legs have no price, the traded leg and the quote balance alone must not fall.
 pub(super) fn a_decrease_helps_or_leaves_enough(m: &Moment<'_>) -> Verdict {
     let Some(e) = only_trade(m).filter(|e| e.lots.signum() != e.position_lots.signum()) else {
         return Ok(());
@@ -88,6 +120,15 @@ pub(super) fn a_decrease_helps_or_leaves_enough(m: &Moment<'_>) -> Verdict {
         Ok::<i64, String>(sum)
     };
     let account = m.after.margin(place);
+    let whole = |account: Option<&MarginAccount>| {
+        let health = m.after.snapshot().health(account?, HealthType::Maint).ok()?;
+        health.excess().ok()
+    };
+    if let (Some(before), Some(after)) = (whole(m.before.margin(place)), whole(account)) {
+        // Two requirements of a group are rounded up.
+        let holds = after.0 >= before.0 - 2 || after.0 >= 0;
+        return require(holds, || format!("excess fell from {} to {}", before.0, after.0));
+    }
     let before = excess(m.before.margin(place), m.before.market(market))?;
     let after = excess(account, m.after.market(market))?;
     if after >= before {

@@ -9,10 +9,13 @@ mod liveness;
 mod oracle;
 mod pool;
 mod positions;
+mod redeem;
+mod triggers;
 mod value;
 
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::event::Event;
+use bulwark_sdk::program::events::{CancelReason, RedeemCancelled, RedeemRequested, Redeemed};
 
 use super::exact::Mark;
 use super::reference::{Ledger, Reference, Verdict, require};
@@ -71,7 +74,7 @@ const ALWAYS: [(&str, Check); 3] = [
 ];
 
 /// What still holds unless something changed.
-const ON_CHANGE: [(&str, Check); 19] = [
+const ON_CHANGE: [(&str, Check); 27] = [
     ("the reference agrees", the_reference_agrees),
     ("who may, acts", who_may_acts),
     ("I1: ledgers are tokens", ledger::i1_ledgers_are_tokens),
@@ -83,6 +86,9 @@ const ON_CHANGE: [(&str, Check); 19] = [
     ("I11: carry sums to zero", positions::i11_carry_sums_to_zero),
     ("I12: a deposit lowers no share price", pool::i12_a_deposit_lowers_no_share_price),
     ("I12: shares are what was minted", pool::i12_shares_are_what_was_minted),
+    ("I12: a way out costs the others nothing", redeem::i12_a_way_out_costs_the_others_nothing),
+    ("I12: a ticket is paid the less of then and now", redeem::i12_a_ticket_is_paid_the_less_of_then_and_now),
+    ("I12: a tranche comes before the other", redeem::i12_junior_bears_losses_first),
     ("I13: time goes on", oracle::i13_time_goes_on),
     ("I16: nobody gains by acting", value::i16_nobody_gains_by_acting),
     ("I17: traders get what came in", ledger::i17_traders_get_what_came_in),
@@ -90,6 +96,11 @@ const ON_CHANGE: [(&str, Check); 19] = [
     ("an increase keeps the caps", limits::an_increase_keeps_the_caps),
     ("a fill keeps its limit", limits::a_fill_keeps_its_limit),
     ("a decrease helps or leaves enough", limits::a_decrease_helps_or_leaves_enough),
+    ("a quote is what happens", limits::a_quote_is_what_happens),
+    ("a trigger keeps its word", triggers::a_trigger_keeps_its_word),
+    ("a trigger is cancelled for a reason", triggers::a_trigger_is_cancelled_for_a_reason),
+    ("a keeper gets the fee", triggers::a_keeper_gets_the_fee),
+    ("margin fractions drift slowly", oracle::margin_fractions_drift_slowly),
     ("every account is known", every_account_is_known),
 ];
 
@@ -122,14 +133,23 @@ fn the_reference_agrees(m: &Moment<'_>) -> Verdict {
     require(m.reference.ledger == *m.is, || m.reference.ledger.differences(m.is))
 }
 
-/// Trades are signed by owner or delegate, withdrawals by the owner.
+/// Trades are signed by owner or delegate, or promised by a trigger; withdrawals and redemptions by the owner.
 fn who_may_acts(m: &Moment<'_>) -> Verdict {
-    for event in m.events() {
+    for (index, event) in m.events().iter().enumerate() {
+        let promised = matches!(m.events().get(index + 1), Some(Event::TriggerExecuted(_)));
         let (key, delegate_may) = match event {
-            Event::Traded(e) => (e.account, true),
+            Event::Traded(e) if !promised => (e.account, true),
+            Event::TriggerPlaced(e) => (e.account, true),
+            Event::TriggerCancelled(e) if e.reason == CancelReason::Request => (e.account, true),
             Event::Withdrawn(e) => (e.account, false),
             Event::DelegateSet(e) => (e.account, false),
             Event::MarginAccountClosed(e) => (e.account, false),
+            Event::RedeemRequested(RedeemRequested { provider, .. })
+            | Event::RedeemCancelled(RedeemCancelled { provider, .. })
+            | Event::Redeemed(Redeemed { provider, .. }) => {
+                require(m.signers.contains(provider), || format!("the provider did not sign {event:?}"))?;
+                continue;
+            }
             _ => continue,
         };
         let place = m.stage.account(&key).ok_or("unknown account")?;

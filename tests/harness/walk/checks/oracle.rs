@@ -103,8 +103,8 @@ pub(super) fn i13_prices_are_used_as_the_table_says(m: &Moment<'_>) -> Verdict {
             Event::Traded(e) => closes(of_market(m, e.market.into(), Age::Trade)),
             Event::Withdrawn(e) => may_withdraw(m, &holder(&e.account)?),
             Event::PositionSettled(e) => e.loss == 0 || fresh(of_market(m, e.market.into(), Age::Margin)),
-            Event::LiquidityAdded(_) => all_markets(m, Age::Trade),
-            Event::LiquidityAllocated(_) => all_markets(m, Age::Margin),
+            Event::LiquidityAdded(_) | Event::Redeemed(_) => all_markets(m, Age::Trade),
+            Event::LiquidityAllocated(_) | Event::RedeemRequested(_) => all_markets(m, Age::Margin),
             _ => true,
         };
         require(allowed, || format!("the prices do not allow {event:?}"))?;
@@ -132,9 +132,33 @@ fn may_be_refused(m: &Moment<'_>) -> bool {
                 || !collaterals(m, &holder(account), closes)
         }
         Step::Withdraw { account, flaw: Flaw::None, .. } => !may_withdraw(m, &holder(account)),
-        Step::AddLiquidity { flaw: Flaw::None, .. } => !all_markets(m, Age::Trade),
-        Step::Allocate { .. } => !all_markets(m, Age::Margin),
-        Step::Deposit { .. } | Step::Settle { .. } | Step::Sweep { .. } => false,
+        Step::AddLiquidity { flaw: Flaw::None, .. } | Step::Redeem { flaw: Flaw::None, .. } => {
+            !all_markets(m, Age::Trade)
+        }
+        Step::Allocate { .. } | Step::RequestRedeem { flaw: Flaw::None, .. } => !all_markets(m, Age::Margin),
+        Step::Deposit { .. }
+        | Step::Settle { .. }
+        | Step::Sweep { .. }
+        | Step::PlaceTrigger { flaw: Flaw::None, .. }
+        | Step::CancelTrigger { flaw: Flaw::None, .. }
+        | Step::CancelRedeem { flaw: Flaw::None, .. } => false,
         _ => true, // a flawed instruction may have asked for other accounts
     }
+}
+
+/// In an hour the maintenance fraction rises by at most 10 % and falls by at most 5 %; the initial one is at least 1.6
+/// times as large.
+pub(super) fn margin_fractions_drift_slowly(m: &Moment<'_>) -> Verdict {
+    for (market, (was, is)) in m.was.dynamics.iter().zip(&m.is.dynamics).enumerate() {
+        let [_, mmf, imf] = is.fractions;
+        require(10 * imf + 9 >= (16 * mmf).min(10_000_000), || format!("market {market}: {imf} on {mmf}"))?;
+        let hours = (m.after.now - was.drifted_at).clamp(0, 3_600);
+        let part = |of: i128, ppm: i128| of * ppm * i128::from(hours) / 3_600 / 1_000_000 + 1;
+        let (most, least) =
+            (was.drifting + part(was.drifting, 95_311), was.drifting - part(was.drifting, 50_000));
+        require((least..=most).contains(&is.drifting), || {
+            format!("market {market}: {} to {} in {hours} s", was.drifting, is.drifting)
+        })?;
+    }
+    Ok(())
 }

@@ -4,19 +4,21 @@ use bulwark_sdk::event::Event;
 
 use super::Moment;
 use crate::walk::exact::{Mark, bits, floor, mul_div_floor};
-use crate::walk::reference::{Ledger, Verdict, require};
+use crate::walk::reference::{Ledger, Shares, Verdict, require};
 use crate::walk::stage::{ACTORS, MARKETS, Stage};
 
 /// Shares and quote units that exist in addition to the real ones.
 const VIRTUAL: i128 = 1_000;
+/// Fraction bits of the senior index.
+const INDEX_FRACTION: u32 = 56;
 
 /// What the program's net asset value may be below the exact one: it rounds what each side of a market is owed up.
-const ROUNDED: i128 = 2 * MARKETS as i128;
+pub(super) const ROUNDED: i128 = 2 * MARKETS as i128;
 
 /// Net asset value with every market at the lower and at the higher of live price and average, quote units; the
 /// higher one with the pool's fees that were not swept.
-fn nav(m: &Moment<'_>, ledger: &Ledger) -> [i128; 2] {
-    let mut sums = [ledger.idle; 2];
+pub(super) fn nav(m: &Moment<'_>, ledger: &Ledger) -> [i128; 2] {
+    let mut sums = [ledger.pool.idle; 2];
     for market in 0..MARKETS {
         let core = &m.after.market(market).core;
         let equity = [core.oracle.price, core.oracle.ema].map(|price| {
@@ -30,35 +32,92 @@ fn nav(m: &Moment<'_>, ledger: &Ledger) -> [i128; 2] {
     sums
 }
 
-/// A deposit leaves what all the others' shares are worth as it was, at either price, and buys shares that are worth no
-/// more than it, but for what the value of the markets was rounded by.
-pub(super) fn i12_a_deposit_lowers_no_share_price(m: &Moment<'_>) -> Verdict {
-    for event in m.events() {
-        let Event::LiquidityAdded(e) = event else { continue };
-        let (before, after) = (nav(m, m.was), nav(m, m.is));
-        for (before, after) in before.into_iter().zip(after) {
-            let worth = |shares, nav, supply| mul_div_floor(shares, nav + VIRTUAL, supply + VIRTUAL);
-            let others = m.was.shares;
-            let (then, now) = (worth(others, before, others), worth(others, after, m.is.shares));
-            require(now >= then - ROUNDED - 1, || format!("the others had {then} and have {now}"))?;
-            let bought = worth(i128::from(e.shares), after, m.is.shares);
-            require(bought <= i128::from(e.amount) + ROUNDED, || {
-                format!("{bought} bought for {}", e.amount)
+/// What shares of a tranche are worth at `nav`, quote units, rounded down: of the senior its claim or all there is, of
+/// the junior the rest; `index` is what a senior share is owed.
+pub(super) fn worth(pool: &Shares, index: i128, (tranche, shares): (usize, i128), nav: i128) -> i128 {
+    if shares == 0 {
+        return 0;
+    }
+    let all = pool.all[tranche];
+    let owed = |shares: i128| (shares * index) >> INDEX_FRACTION;
+    let claim = owed(pool.all[1]);
+    let senior = claim.min(nav);
+    match tranche {
+        1 if senior == claim => owed(shares),
+        1 => mul_div_floor(shares, senior, all),
+        _ if nav - senior >= all => mul_div_floor(shares, nav - senior + VIRTUAL, all + VIRTUAL),
+        _ => mul_div_floor(shares, nav - senior, all),
+    }
+}
+
+/// What junior and senior are worth together at `nav`: the senior its claim or all there is, the junior the rest.
+pub(super) fn tranches(pool: &Shares, nav: i128) -> [i128; 2] {
+    let senior = ((pool.all[1] * pool.index) >> INDEX_FRACTION).min(nav);
+    [nav - senior, senior]
+}
+
+/// That of everybody but who acts with `acting` shares of a tranche, at either price: no less after than before, but for
+/// what the value of the markets was rounded by. The coupon of the time that passed is in both.
+pub(super) fn others_keep_their_worth(m: &Moment<'_>, acting: (usize, i128)) -> Verdict {
+    let index = m.is.pool.index;
+    for (before, after) in nav(m, m.was).into_iter().zip(nav(m, m.is)) {
+        for tranche in 0..2 {
+            let others = m.was.pool.all[tranche] - if tranche == acting.0 { acting.1 } else { 0 };
+            let then = worth(&m.was.pool, index, (tranche, others), before);
+            let now = worth(&m.is.pool, index, (tranche, others), after);
+            require(now >= then - ROUNDED - 1, || {
+                format!("the others had {then} in tranche {tranche} and have {now}")
             })?;
         }
     }
     Ok(())
 }
 
-/// The pool counts as many shares as its mint has issued, and the actors got what is new.
+/// A deposit leaves what all the others' shares are worth as it was, of either tranche and at either price, and buys
+/// shares that are worth no more than it, but for what the value of the markets was rounded by. Senior shares stay
+/// within their ratio.
+pub(super) fn i12_a_deposit_lowers_no_share_price(m: &Moment<'_>) -> Verdict {
+    for event in m.events() {
+        let Event::LiquidityAdded(e) = event else { continue };
+        others_keep_their_worth(m, (0, 0))?;
+        let (tranche, index) = (usize::from(e.tranche), m.is.pool.index);
+        let [low, high] = nav(m, m.is);
+        for nav in [low, high] {
+            let bought = worth(&m.is.pool, index, (tranche, i128::from(e.shares)), nav);
+            require(bought <= i128::from(e.amount) + ROUNDED, || {
+                format!("{bought} bought for {}", e.amount)
+            })?;
+        }
+        if tranche == 1 {
+            let [junior, senior] = tranches(&m.is.pool, low);
+            let ratio = i128::from(m.after.pool().core.params.max_senior_ratio_ppm);
+            let cap = mul_div_floor(junior + ROUNDED, ratio, 1_000_000);
+            require(senior <= cap, || format!("{senior} senior on {junior} junior"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The pool counts as many shares as its mints have issued and tickets hold, and the actors got what is new.
 pub(super) fn i12_shares_are_what_was_minted(m: &Moment<'_>) -> Verdict {
-    let supply = i128::from(m.after.share_supply());
-    require(supply == m.is.shares, || format!("{supply} minted, {} counted", m.is.shares))?;
-    let held = |state: &crate::walk::state::State| -> i128 {
-        (0..ACTORS).map(|actor| i128::from(state.tokens(Stage::shares(actor)))).sum()
-    };
-    let (got, minted) = (held(m.after) - held(m.before), m.is.shares - m.was.shares);
-    require(got == minted, || format!("{minted} minted, {got} received"))
+    for tranche in 0..2 {
+        let in_tickets = |ledger: &Ledger| -> i128 {
+            let tickets = ledger.tickets.iter().flatten().filter(|t| t.tranche == tranche);
+            tickets.map(|t| t.shares).sum()
+        };
+        let (supply, waiting) = (i128::from(m.after.share_supply(tranche)), in_tickets(m.is));
+        let (all, redeeming) = (m.is.pool.all[tranche], m.is.pool.redeeming[tranche]);
+        require(supply + waiting == all && waiting == redeeming, || {
+            format!("tranche {tranche}: {supply} minted, {waiting} in tickets; {all} counted, {redeeming} so")
+        })?;
+        let held = |state: &crate::walk::state::State| -> i128 {
+            (0..ACTORS).map(|actor| i128::from(state.tokens(Stage::shares(actor, tranche)))).sum()
+        };
+        let minted = supply - i128::from(m.before.share_supply(tranche));
+        let got = held(m.after) - held(m.before);
+        require(got == minted, || format!("tranche {tranche}: {minted} minted, {got} received"))?;
+    }
+    Ok(())
 }
 
 /// What a market is lent is at most its weight of the net asset value, and what it has lost of that is not lent again.

@@ -5,7 +5,7 @@ use bulwark_sdk::engine::position::Position;
 use bulwark_sdk::engine::units::Side;
 
 use super::Moment;
-use crate::walk::exact::{Mark, mul_div_floor};
+use crate::walk::exact::{Mark, floor, mul_div_floor};
 use crate::walk::reference::{Verdict, require};
 use crate::walk::stage::{ACCOUNTS, MARKETS};
 
@@ -74,7 +74,9 @@ fn agree(ladder: &Ladder, sums: &[Sum; BUCKETS]) -> Verdict {
 }
 
 /// What a change of the carry indices takes from the traders is what it gives to the pool: `Σ −b·ΔC` over the
-/// positions and `Σ b_side·ΔC` over the sides cancel.
+/// positions and `Σ b_side·ΔC` over the sides cancel. As traders and pool are paid, in whole units, it leaves the pool
+/// with dust: what all positions are worth, each rounded down, and the market's equity are never more than its cash,
+/// and less by at most a unit for each.
 pub(super) fn i11_carry_sums_to_zero(m: &Moment<'_>) -> Verdict {
     for market in 0..MARKETS {
         let (old, new) = (&m.before.market(market).core, &m.after.market(market).core);
@@ -83,14 +85,20 @@ pub(super) fn i11_carry_sums_to_zero(m: &Moment<'_>) -> Verdict {
             continue;
         }
         let traders: i128 = m.was.members(market).map(|held| -held.b * moved(held.side)).sum();
-        let pool: i128 = Side::BOTH
-            .map(|side| {
-                let held = old.book.side(side).holding().expect("totals are in range");
-                i128::from(held.lots.0) * moved(side)
-            })
-            .iter()
-            .sum();
+        let sides = Side::BOTH.map(|side| {
+            let held = old.book.side(side).holding().expect("totals are in range");
+            i128::from(held.lots.0) * moved(side)
+        });
+        let pool: i128 = sides.iter().sum();
         require(traders + pool == 0, || format!("market {market}: traders {traders}, pool {pool}"))?;
+
+        let (mark, mut book) = (Mark::of(new), old.book);
+        (book.long.carry, book.short.carry) = (new.book.long.carry, new.book.short.carry);
+        let equity = book.equity(new.mark()).map_err(|e| e.to_string())?;
+        let values: i128 = m.was.members(market).map(|held| floor(mark.value(held))).sum();
+        let members = m.was.members(market).count() as i128;
+        let dust = i128::from(book.cash) - i128::from(equity.0) - values;
+        require((0..=members + 2).contains(&dust), || format!("market {market}: dust {dust} of {members}"))?;
     }
     Ok(())
 }

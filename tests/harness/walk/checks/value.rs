@@ -11,7 +11,7 @@ use crate::walk::step::Step;
 
 /// Spread and fees of a trade, exact.
 fn costs(e: &Traded) -> i128 {
-    let parts = [e.spread, e.fee_pool, e.fee_insurance, e.fee_protocol].map(i128::from);
+    let parts = [e.spread, e.fee_pool, e.fee_insurance, e.fee_protocol, e.toxic_fee].map(i128::from);
     parts.iter().sum::<i128>() * UNIT
 }
 
@@ -38,25 +38,28 @@ pub(super) fn i10_a_round_trip_costs_spread_and_fees(m: &Moment<'_>) -> Verdict 
 /// A fill along the curve gives the account the premium by which the traders' skew falls. Whoever brings the
 /// skew nearer to zero earns it, and it was paid by who made the skew; nothing else is ever given. A new instruction
 /// that moves value between accounts gets its arm here.
-fn allowed(m: &Moment<'_>, event: &Event, skews: &mut [i128; MARKETS]) -> Option<(usize, i128, i128)> {
-    match event {
-        Event::Deposited(e) if e.vault == 0 => {
-            Some((m.stage.account(&e.account)?, i128::from(e.amount) * UNIT, 0))
+fn allowed(m: &Moment<'_>, event: &Event, skews: &mut [i128; MARKETS]) -> Vec<(usize, i128, i128)> {
+    let one = match event {
+        Event::TriggerExecuted(e) => {
+            let (trader, keeper) = (m.stage.account(&e.account), m.stage.account(&e.keeper));
+            let fee = i128::from(e.fee) * UNIT;
+            let both = trader.map(|trader| (trader, -fee, 0)).into_iter();
+            return both.chain(keeper.map(|keeper| (keeper, fee, 0))).collect();
         }
-        Event::Withdrawn(e) if e.vault == 0 => {
-            Some((m.stage.account(&e.account)?, -i128::from(e.amount) * UNIT, 0))
-        }
+        Event::Deposited(e) if e.vault == 0 => (e.account, i128::from(e.amount) * UNIT, 0),
+        Event::Withdrawn(e) if e.vault == 0 => (e.account, -i128::from(e.amount) * UNIT, 0),
         Event::Traded(e) => {
             let market = usize::from(e.market);
             let (curve, skew) = (Curve::of(&m.after.market(market).core), &mut skews[market]);
             let was = *skew;
             *skew += i128::from(e.lots);
             let premium = curve.premium(was) - curve.premium(*skew);
-            Some((m.stage.account(&e.account)?, premium - costs(e), 3))
+            (e.account, premium - costs(e), 3)
         }
-        Event::PositionSettled(e) => Some((m.stage.account(&e.account)?, 0, 1)),
-        _ => None,
-    }
+        Event::PositionSettled(e) => (e.account, 0, 1),
+        _ => return Vec::new(),
+    };
+    m.stage.account(&one.0).map(|account| (account, one.1, one.2)).into_iter().collect()
 }
 
 /// At the price that holds, no step adds to anybody's value but what it brings in or was allowed, nor takes more
@@ -65,7 +68,7 @@ pub(super) fn i16_nobody_gains_by_acting(m: &Moment<'_>) -> Verdict {
     let (mut most, mut rounded) = ([0; ACCOUNTS], [0; ACCOUNTS]);
     let mut skews = std::array::from_fn(|market| m.was.skew(market));
     for event in m.events() {
-        if let Some((account, gain, units)) = allowed(m, event, &mut skews) {
+        for (account, gain, units) in allowed(m, event, &mut skews) {
             most[account] += gain;
             rounded[account] += units;
         }

@@ -89,15 +89,6 @@ impl Chooser {
         self.push(Step::Withdraw { account, vault, amount, flaw });
     }
 
-    pub(super) fn add_liquidity(&mut self, state: &State) {
-        for market in 0..MARKETS {
-            self.prepare(state, market);
-        }
-        let most = if self.rng.one_in(10) { 8_000_000 } else { 60_000 };
-        let (actor, amount, flaw) = (self.rng.index(ACTORS), self.dollars(most), self.flaw());
-        self.push(Step::AddLiquidity { actor, amount, flaw });
-    }
-
     pub(super) fn allocate(&mut self, state: &State) {
         let market = self.rng.index(MARKETS);
         self.prepare(state, market);

@@ -5,7 +5,9 @@
 
 mod custody;
 mod prices;
+mod shares;
 mod trades;
+mod triggers;
 
 use std::collections::VecDeque;
 
@@ -29,7 +31,7 @@ pub struct Chooser {
 type Habit = fn(&mut Chooser, &State);
 
 /// What people do, and how often.
-const HABITS: [(u64, Habit); 20] = [
+const HABITS: [(u64, Habit); 27] = [
     (24, Chooser::tick),
     (4, Chooser::wait),
     (3, Chooser::jump),
@@ -41,7 +43,14 @@ const HABITS: [(u64, Habit); 20] = [
     (7, Chooser::deposit),
     (4, Chooser::repay),
     (6, Chooser::withdraw),
-    (2, Chooser::add_liquidity),
+    (8, Chooser::place_trigger),
+    (9, Chooser::execute_trigger),
+    (2, Chooser::cancel_trigger),
+    (3, Chooser::add_liquidity),
+    (2, Chooser::add_senior),
+    (4, Chooser::request_redeem),
+    (4, Chooser::redeem),
+    (1, Chooser::cancel_redeem),
     (5, Chooser::allocate),
     (2, Chooser::sweep),
     (2, Chooser::check_invariants),

@@ -31,6 +31,14 @@ impl Chooser {
         }
     }
 
+    /// New prices of everything, and now.
+    pub(super) fn quote_all(&mut self) {
+        for market in 0..MARKETS {
+            let price = self.moved(market, false);
+            self.quote(market, price);
+        }
+    }
+
     pub(super) fn tick(&mut self, _: &State) {
         let (market, seconds) = (self.rng.index(MARKETS), self.rng.between(0, 3));
         self.push(Step::Wait { seconds });
