@@ -3,3 +3,4 @@
 
 mod short;
 mod tampered;
+mod tampered_pool;

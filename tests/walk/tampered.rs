@@ -8,31 +8,32 @@ use bulwark_sdk::engine::units::{Price, Side};
 use bulwark_sdk::program::state::{MarginAccount, Market, Pool, Vault};
 use bulwark_tests::fixtures::{DOLLAR, address as made_up};
 use bulwark_tests::walk::Walk;
+use bulwark_tests::walk::checks::Broken;
 use bulwark_tests::walk::stage::{ASSETS, MARKETS, SUBS, Stage};
 use bulwark_tests::walk::step::{Flaw, Step, Trade};
 
 /// Two actors, and their first accounts.
-const ALICE: usize = 1;
-const BOB: usize = 2;
-const HERS: usize = ALICE * SUBS;
-const HIS: usize = BOB * SUBS;
+pub const ALICE: usize = 1;
+pub const BOB: usize = 2;
+pub const HERS: usize = ALICE * SUBS;
+pub const HIS: usize = BOB * SUBS;
 /// The first position of an account is in its first slot.
 const SLOT: usize = 0;
 
-const fn long(market: usize, lots: u64) -> Trade {
+pub const fn long(market: usize, lots: u64) -> Trade {
     Trade { market, side: Side::Long, lots, limit: None }
 }
 
 /// Takes a step that goes through and is found in order.
 #[track_caller]
-fn take(walk: &mut Walk, step: &Step) {
+pub fn take(walk: &mut Walk, step: &Step) {
     let before = walk.coverage.accepted.values().sum::<u64>();
     assert_eq!(walk.take(step), []);
     assert_eq!(walk.coverage.accepted.values().sum::<u64>(), before + 1, "{step:?} is refused");
 }
 
 /// New prints of the first prices, taken in by markets and vaults.
-fn refresh(walk: &mut Walk) {
+pub fn refresh(walk: &mut Walk) {
     take(walk, &Step::Wait { seconds: 1 });
     for (market, asset) in ASSETS.iter().enumerate() {
         for source in 0..2 {
@@ -44,7 +45,7 @@ fn refresh(walk: &mut Walk) {
 }
 
 /// Alice is long ten SOL, Bob has money, prices are fresh.
-fn scene() -> Walk {
+pub fn scene() -> Walk {
     let mut walk = Walk::new(0);
     for (actor, account) in [(ALICE, HERS), (BOB, HIS)] {
         let (vault, amount, flaw) = (0, 10_000 * DOLLAR, Flaw::None);
@@ -58,29 +59,36 @@ fn scene() -> Walk {
 
 /// Nothing is sent, but the check of this name fails.
 #[track_caller]
-fn found(walk: &mut Walk, name: &str) {
+pub fn found(walk: &mut Walk, name: &str) {
     found_after(walk, &Step::Wait { seconds: 0 }, |_| (), name);
 }
 
 /// The step goes through, something more happens, and the check of this name fails.
 #[track_caller]
-fn found_after(walk: &mut Walk, step: &Step, meddle: impl FnOnce(&mut Walk), name: &str) {
-    let refused = walk.coverage.refused.clone();
-    let broken = walk.take_and(step, meddle);
-    assert_eq!(walk.coverage.refused, refused, "{step:?} is refused");
+pub fn found_after(walk: &mut Walk, step: &Step, meddle: impl FnOnce(&mut Walk), name: &str) {
+    let broken = broken_after(walk, step, meddle);
     assert!(broken.iter().any(|(check, _)| check.starts_with(name)), "{name} among {broken:#?}");
 }
 
-fn market(walk: &mut Walk, market: usize, change: impl FnOnce(&mut Market)) {
+/// The step goes through and something more happens: what the checks find.
+#[track_caller]
+pub fn broken_after(walk: &mut Walk, step: &Step, meddle: impl FnOnce(&mut Walk)) -> Vec<Broken> {
+    let refused = walk.coverage.refused.clone();
+    let broken = walk.take_and(step, meddle);
+    assert_eq!(walk.coverage.refused, refused, "{step:?} is refused");
+    broken
+}
+
+pub fn market(walk: &mut Walk, market: usize, change: impl FnOnce(&mut Market)) {
     let key = walk.stage.keys[Stage::market(market)];
     walk.world.tamper::<Market>(&key, change);
 }
 
-fn pool(walk: &mut Walk, change: impl FnOnce(&mut Pool)) {
+pub fn pool(walk: &mut Walk, change: impl FnOnce(&mut Pool)) {
     walk.world.tamper::<Pool>(&address::pool(), change);
 }
 
-fn account(walk: &mut Walk, account: usize, change: impl FnOnce(&mut MarginAccount)) {
+pub fn account(walk: &mut Walk, account: usize, change: impl FnOnce(&mut MarginAccount)) {
     let key = walk.stage.keys[Stage::margin(account)];
     walk.world.tamper::<MarginAccount>(&key, change);
 }

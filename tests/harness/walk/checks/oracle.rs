@@ -121,8 +121,12 @@ pub(super) fn i13_prices_are_used_as_the_table_says(m: &Moment<'_>) -> Verdict {
 fn may_be_refused(m: &Moment<'_>) -> bool {
     let holder = |account: usize| m.is.holders[account].unwrap_or_default();
     match *m.step {
-        Step::Open { account, order, flaw: Flaw::None, .. } | Step::RoundTrip { account, order } => {
+        Step::Open { account, order, flaw: Flaw::None, .. } => {
             !may_increase(m, &holder(account), order.market)
+        }
+        Step::RoundTrip { account, order } => {
+            let holder = holder(account);
+            !may_increase(m, &holder, order.market) || !collaterals(m, &holder, closes)
         }
         Step::Close { account, order, flaw: Flaw::None, .. } => {
             // The other legs are asked only if the close makes things worse.

@@ -33,6 +33,9 @@ impl Chooser {
         }
         let (actor, flaw) = (self.rng.index(ACTORS), self.flaw());
         self.push(Step::AddLiquidity { actor, tranche, amount, flaw });
+        if self.rng.one_in(2) {
+            (0..MARKETS).for_each(|market| self.push(Step::Allocate { market }));
+        }
     }
 
     /// Somebody who has shares, if one is found soon.
@@ -79,8 +82,8 @@ impl Chooser {
         if !self.rng.one_in(12) {
             self.quote_all();
         }
-        if self.rng.one_in(2) {
-            (0..MARKETS).for_each(|market| self.push(Step::Allocate { market })); // what is idle is lent
+        if self.rng.one_in(4) {
+            (0..MARKETS).for_each(|market| self.push(Step::Allocate { market })); // what tickets need comes back
         }
         let (actor, nonce, flaw) = (ticket / NONCES, (ticket % NONCES) as u64, self.flaw());
         let least = self.rng.weighted(&[(16, 0), (1, 1_000), (1, u64::MAX)]);
