@@ -176,7 +176,9 @@ fn a_trigger_executed_short_of_its_price_is_found() {
 fn a_trigger_that_does_other_than_it_said_is_found() {
     let tampers: [fn(&mut Trigger); 2] = [
         |trigger| trigger.lots *= 2,
-        |trigger| (trigger.kind, trigger.lots) = (TriggerKind::Limit.to_byte(), 1_000_000_000),
+        |trigger| {
+            (trigger.kind, trigger.limit_price) = (TriggerKind::Limit.to_byte(), u64::MAX);
+        },
     ];
     for tamper in tampers {
         let mut walk = waiting();
@@ -210,4 +212,16 @@ fn a_trade_that_was_quoted_otherwise_is_found() {
     market(&mut walk, 0, |m| m.core.params.taker_fee_ppm += 1);
     let step = Step::Close { by: ALICE, account: HERS, order: long(0, u64::MAX), flaw: NONE };
     found_after(&mut walk, &step, |_| (), "a quote is what happens");
+}
+
+#[test]
+fn a_trigger_cancelled_without_need_is_found() {
+    let mut walk = waiting();
+    // On the chain there is nothing to take profit of; before, as the check sees it, there was.
+    let side = Side::Short.to_byte();
+    account(&mut walk, HERS, |a| {
+        a.triggers[0].side = side;
+        a.triggers[0].limit_price = u64::MAX;
+    });
+    found_after(&mut walk, &EXECUTE, |_| (), "a trigger is cancelled for a reason");
 }

@@ -4,13 +4,14 @@ use bulwark_sdk::engine::margin::{Health, HealthType};
 use bulwark_sdk::engine::trade::Order;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::health::{Intent, Preview};
+use bulwark_sdk::health::{HealthError, Intent, Preview};
 use bulwark_sdk::program::events::Traded;
 use bulwark_sdk::program::state::{MarginAccount, Market};
 
 use super::Moment;
 use crate::walk::exact::{Curve, Mark, UNIT, mul_div_ceil, mul_div_floor};
 use crate::walk::reference::{Verdict, require};
+use crate::walk::stage::narrow;
 use crate::walk::step::{Flaw, Step, Trade};
 
 /// The only trade of a step: what a transaction of several does is not asked for its parts.
@@ -70,24 +71,49 @@ pub(super) fn a_fill_keeps_its_limit(m: &Moment<'_>) -> Verdict {
     require(cost <= allowed, || format!("costs {cost}, the limit allows {allowed}"))
 }
 
-/// What the SDK says that a trade would do is what it does; and what it refuses is refused.
-pub(super) fn a_quote_is_what_happens(m: &Moment<'_>) -> Verdict {
-    let (Some(e), Step::Open { account, order, .. } | Step::Close { account, order, .. }) =
-        (only_trade(m), m.step)
-    else {
-        return Ok(());
+/// What the SDK says that a step's trade would do, on the accounts as they were; `None` if none was tried.
+fn quoted(m: &Moment<'_>) -> Option<Result<Preview, HealthError>> {
+    let (Step::Open { account, order, .. } | Step::Close { account, order, .. }) = m.step else {
+        return None;
     };
-    if m.stage.account(&e.account) != Some(*account) || usize::from(e.market) != order.market {
-        return Ok(()); // a flawed instruction named another
-    }
     let opens = matches!(m.step, Step::Open { .. });
     let (intent, direction) =
         if opens { (Intent::Open(order.side), order.side) } else { (Intent::Close, order.side.opposite()) };
     let any = if direction == Side::Long { u64::MAX } else { 0 };
-    let limit = Order::limit(direction, order.limit.unwrap_or(any)).map_err(|e| e.to_string())?;
+    let limit = Order::limit(direction, order.limit.unwrap_or(any)).ok()?;
     let asked = Order { lots: order.lots, limit, now: m.before.now };
-    let holder = m.before.margin(*account).ok_or("no account")?;
-    let quote = m.before.snapshot().quote(holder, (e.market, intent), &asked);
+    let holder = m.before.margin(*account)?;
+    Some(m.before.snapshot().quote(holder, (narrow(order.market), intent), &asked))
+}
+
+/// Refusals of the engine's that have to do with the trade alone.
+const OF_THE_TRADE: [&str; 10] = [
+    "LimitPrice",
+    "ImpactTooLarge",
+    "OpenInterestCap",
+    "SkewCap",
+    "ProfitCap",
+    "ShareCap",
+    "BelowMinNotional",
+    "NotAMultipleOfStep",
+    "OppositeSide",
+    "CloseExceedsPosition",
+];
+
+/// What the SDK says that a trade would do is what it does; and what is refused, it refuses.
+pub(super) fn a_quote_is_what_happens(m: &Moment<'_>) -> Verdict {
+    let (Some(quote), Some(sent)) = (quoted(m), m.sent) else { return Ok(()) };
+    let (Step::Open { account, order, flaw, .. } | Step::Close { account, order, flaw, .. }) = m.step else {
+        return Ok(());
+    };
+    if let Err(name) = sent {
+        let wrong = *flaw == Flaw::None && OF_THE_TRADE.contains(&name.as_str()) && quote.is_ok();
+        return require(!wrong, || format!("quoted {quote:?}, refused with {name}"));
+    }
+    let Some(e) = only_trade(m) else { return Ok(()) };
+    if m.stage.account(&e.account) != Some(*account) || usize::from(e.market) != order.market {
+        return Ok(()); // a flawed instruction named another
+    }
     let Preview { report, position } = quote.map_err(|e| format!("the quote is refused: {e}"))?;
     let told = [report.fill.lots.0, report.fill.curve.0, report.realised.0, report.paid.0];
     let is = [e.lots, e.curve, e.realised, e.paid];

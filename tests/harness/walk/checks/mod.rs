@@ -67,14 +67,15 @@ impl Moment<'_> {
 pub type Check = fn(&Moment<'_>) -> Verdict;
 
 /// What must hold even if nothing changed.
-const ALWAYS: [(&str, Check); 3] = [
+const ALWAYS: [(&str, Check); 4] = [
     ("a refusal changes nothing", a_refusal_changes_nothing),
+    ("a quote is what happens", limits::a_quote_is_what_happens),
     ("a refusal has a reason", liveness::a_refusal_has_a_reason),
     ("I13: prices are used as the table says", oracle::i13_prices_are_used_as_the_table_says),
 ];
 
 /// What still holds unless something changed.
-const ON_CHANGE: [(&str, Check); 27] = [
+const ON_CHANGE: [(&str, Check); 26] = [
     ("the reference agrees", the_reference_agrees),
     ("who may, acts", who_may_acts),
     ("I1: ledgers are tokens", ledger::i1_ledgers_are_tokens),
@@ -96,7 +97,6 @@ const ON_CHANGE: [(&str, Check); 27] = [
     ("an increase keeps the caps", limits::an_increase_keeps_the_caps),
     ("a fill keeps its limit", limits::a_fill_keeps_its_limit),
     ("a decrease helps or leaves enough", limits::a_decrease_helps_or_leaves_enough),
-    ("a quote is what happens", limits::a_quote_is_what_happens),
     ("a trigger keeps its word", triggers::a_trigger_keeps_its_word),
     ("a trigger is cancelled for a reason", triggers::a_trigger_is_cancelled_for_a_reason),
     ("a keeper gets the fee", triggers::a_keeper_gets_the_fee),

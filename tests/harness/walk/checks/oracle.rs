@@ -79,6 +79,11 @@ fn fresh(validity: Validity) -> bool {
     validity == Validity::Fresh
 }
 
+/// Whether nothing but fresh prices judged the account, its position in `skip` left out.
+pub(super) fn judged_by_fresh_prices(m: &Moment<'_>, holder: &Holder, skip: usize) -> bool {
+    legs(m, holder, Some(skip), fresh) && collaterals(m, holder, fresh)
+}
+
 fn may_increase(m: &Moment<'_>, holder: &Holder, market: usize) -> bool {
     fresh(of_market(m, market, Age::Trade)) && legs(m, holder, Some(market), closes)
 }

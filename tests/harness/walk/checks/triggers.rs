@@ -1,11 +1,14 @@
 //! Orders that wait for a price do what they say, and keepers get what they are due.
 
+use bulwark_sdk::engine::EngineError;
+use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::engine::trigger::{Trigger, TriggerKind};
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::program::events::{CancelReason, TriggerExecuted};
 
 use super::Moment;
+use super::oracle::judged_by_fresh_prices;
 use crate::walk::exact::mul_div_ceil;
 use crate::walk::reference::{Verdict, require};
 use crate::walk::stage::Stage;
@@ -82,6 +85,9 @@ pub(super) fn a_trigger_is_cancelled_for_a_reason(m: &Moment<'_>) -> Verdict {
         };
         require(right, || format!("{e:?} for {trigger:?} at {}", m.after.now))?;
         let account = m.stage.account(&e.account).ok_or("unknown account")?;
+        if e.reason == CancelReason::Failed {
+            impossible(m, account, trigger)?;
+        }
         let own: Vec<_> =
             m.before.changes(m.after).filter(|place| *place != Stage::margin(account)).collect();
         require(own.is_empty(), || format!("a cancelled trigger changed {own:?}"))?;
@@ -91,6 +97,46 @@ pub(super) fn a_trigger_is_cancelled_for_a_reason(m: &Moment<'_>) -> Verdict {
         require(count(m.is) + 1 == count(m.was), || "not one trigger is gone".into())?;
     }
     Ok(())
+}
+
+/// Of a trigger that was cancelled when its price had come: the engine refuses the trade for good, or the SDK finds too
+/// little margin after it, and every price that says so is fresh.
+fn impossible(m: &Moment<'_>, account: usize, trigger: &Trigger) -> Verdict {
+    let (mut market, now) = (Box::new(*m.before.market(usize::from(trigger.market))), m.after.now);
+    let mut holder = Box::new(*m.before.margin(account).ok_or("no account")?);
+    let entry = trigger.kind == TriggerKind::Limit.to_byte();
+    let side = Side::from_byte(trigger.side).map_err(|e| e.to_string())?;
+    let traded = if entry {
+        let slot = holder.position_or_free(trigger.market, side).ok_or("no slot")?;
+        trigger.order(now).and_then(|order| market.core.increase(slot, side, &order))
+    } else {
+        let slot = holder.position_mut(trigger.market);
+        let held = slot.as_ref().map_or(0, |p| p.lots.count());
+        let order = trigger.reduction(slot.as_deref(), held, now);
+        order.and_then(|order| market.core.decrease(slot.ok_or(EngineError::NoPosition)?, &order))
+    };
+    let report = match traded {
+        Ok(report) => report,
+        Err(
+            EngineError::NoPosition
+            | EngineError::OppositeSide
+            | EngineError::BelowMinNotional { .. }
+            | EngineError::NotAMultipleOfStep { .. },
+        ) => return Ok(()),
+        Err(other) => return Err(format!("cancelled for what passes: {other}")),
+    };
+    let paid = matches!(m.step, Step::ExecuteTrigger { keeper: Some(_), flaw: Flaw::None, .. });
+    let fee = if paid { m.after.exchange().trigger_fee.cast_signed() } else { 0 };
+    holder.quote.0 += report.quote_change.0 - fee;
+    let mut snapshot = m.before.snapshot();
+    snapshot.now = now;
+    snapshot.markets.insert(trigger.market, &market);
+    let kind = if entry { HealthType::Init } else { HealthType::Maint };
+    let health = snapshot.health(&holder, kind).map_err(|e| format!("cancelled though nobody knows: {e}"))?;
+    require(health.require().is_err(), || format!("cancelled, but {health:?} after it"))?;
+    let was = m.was.holders[account].unwrap_or_default();
+    let fresh = judged_by_fresh_prices(m, &was, usize::from(trigger.market));
+    require(fresh, || "cancelled for prices that have to be refreshed".into())
 }
 
 /// Exactly the exchange's fee, if an account was named; nothing otherwise.
