@@ -80,7 +80,7 @@ fn every_invariant_holds_on_short_walks_that_see_what_there_is_to_see() {
     let mut coverage = Coverage::default();
     for seed in 1..=8 {
         let mut walk = Walk::new(seed);
-        let found = walk.run(4_000);
+        let found = walk.run(2_500);
         assert!(found.is_ok(), "{}", found.unwrap_err());
         coverage.add(&walk.coverage);
     }

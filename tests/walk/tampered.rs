@@ -187,7 +187,7 @@ fn tokens_that_leave_without_a_withdrawal_are_found_by_i4() {
 #[test]
 fn a_withdrawal_that_leaves_too_little_is_found_by_i4() {
     let mut walk = scene();
-    let step = Step::Withdraw { account: HERS, vault: 0, amount: DOLLAR, flaw: Flaw::None };
+    let step = Step::Withdraw { by: ALICE, account: HERS, vault: 0, amount: DOLLAR, flaw: Flaw::None };
     let meddle = |walk: &mut Walk| account(walk, HERS, |a| a.quote.0 = DOLLAR as i64);
     found_after(&mut walk, &step, meddle, "I4: what is left");
 }
@@ -247,7 +247,7 @@ fn a_price_that_goes_back_in_time_or_changes_within_its_second_is_found_by_i13()
 fn a_price_that_was_not_to_be_used_is_found_by_i13() {
     let open = Step::Open { by: BOB, account: HIS, order: long(0, ASSETS[0].one()), flaw: Flaw::None };
     let close = Step::Close { by: ALICE, account: HERS, order: long(0, u64::MAX), flaw: Flaw::None };
-    let withdraw = Step::Withdraw { account: HERS, vault: 0, amount: DOLLAR, flaw: Flaw::None };
+    let withdraw = Step::Withdraw { by: ALICE, account: HERS, vault: 0, amount: DOLLAR, flaw: Flaw::None };
     let add =
         Step::AddLiquidity { actor: BOB, tranche: TrancheKind::Junior, amount: DOLLAR, flaw: Flaw::None };
     let wide: fn(&mut OracleState) = |oracle| oracle.conf = oracle.price.to_bits() / 50;

@@ -95,7 +95,7 @@ fn a_margin_fraction_that_jumps_is_found() {
 
 #[test]
 fn what_leaves_unnoticed_by_the_limiter_is_found_by_the_reference() {
-    let step = Step::Withdraw { account: HIS, vault: 0, amount: 100 * DOLLAR, flaw: NONE };
+    let step = Step::Withdraw { by: BOB, account: HIS, vault: 0, amount: 100 * DOLLAR, flaw: NONE };
     let meddle = |walk: &mut Walk| {
         let key = walk.stage.keys[Stage::vault(0)];
         walk.world.tamper::<Vault>(&key, |vault| vault.core.outflow.level = 0);

@@ -38,7 +38,7 @@ pub enum Step {
     /// See the instruction of this name.
     Deposit { actor: usize, account: usize, vault: usize, amount: u64, flaw: Flaw },
     /// See the instruction of this name.
-    Withdraw { account: usize, vault: usize, amount: u64, flaw: Flaw },
+    Withdraw { by: usize, account: usize, vault: usize, amount: u64, flaw: Flaw },
     /// See the instruction of this name.
     Open { by: usize, account: usize, order: Trade, flaw: Flaw },
     /// See the instruction of this name.
@@ -161,9 +161,15 @@ impl Step {
                 let listing = &listings.vaults[vault];
                 one(ix::deposit(stage.actors[actor], margin(account).address, listing, from), flaw)
             }
-            Self::Withdraw { account, vault, amount, flaw } => {
-                let to = (wallet(Stage::owner(account), vault), amount);
-                one(ix::withdraw(listings, margin(account), narrow(vault), to)?, flaw)
+            Self::Withdraw { by, account, vault, amount, flaw } => {
+                let to = (wallet(by, vault), amount);
+                let mut withdraw = ix::withdraw(listings, margin(account), narrow(vault), to)?;
+                withdraw
+                    .accounts
+                    .iter_mut()
+                    .filter(|a| a.is_signer)
+                    .for_each(|a| a.pubkey = stage.actors[by]);
+                one(withdraw, flaw)
             }
             Self::Open { by, account, order, flaw } => {
                 let with = (order.side, order.opening());
@@ -259,6 +265,20 @@ impl Step {
             _ => return Ok(None),
         };
         Ok(Some(vec![flaw.put(instruction, stage)]))
+    }
+
+    /// Whether it was signed for another incarnation of its account.
+    #[must_use]
+    pub const fn names_another_incarnation(&self) -> bool {
+        match self {
+            Self::SetDelegate { flaw, .. }
+            | Self::Withdraw { flaw, .. }
+            | Self::PlaceTrigger { flaw, .. }
+            | Self::CancelTrigger { flaw, .. }
+            | Self::Open { flaw, .. }
+            | Self::Close { flaw, .. } => matches!(flaw, Flaw::FirstArgument),
+            _ => false,
+        }
     }
 
     /// Does what needs no transaction.

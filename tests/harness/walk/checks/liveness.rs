@@ -4,6 +4,7 @@ use bulwark_sdk::program::state::MarginAccount;
 
 use super::Moment;
 use crate::walk::reference::{Verdict, require};
+use crate::walk::stage::Stage;
 use crate::walk::step::{Flaw, Step, Trade};
 
 /// Refusals that are the program's or the runtime's fault, whatever was asked.
@@ -123,14 +124,15 @@ pub(super) fn a_refusal_has_a_reason(m: &Moment<'_>) -> Verdict {
         let lots = m.was.holders[*account].and_then(|h| h.trigger(*id).map(|t| t.lots));
         require(lots.is_some_and(|lots| lots >> 52 > 0), || format!("{lots:?} lots overflow"))?;
     }
-    if let Step::Withdraw { account, vault, amount, flaw: Flaw::None } = *m.step {
+    if let Step::Withdraw { by, account, vault, amount, flaw: Flaw::None } = *m.step {
+        let own = by == Stage::owner(account);
         let free = m.before.margin(account).is_some_and(MarginAccount::is_unencumbered);
         let holder = m.was.holders[account].unwrap_or_default();
         let balance = if vault == 0 { holder.quote } else { holder.collaterals[vault] };
         let params = &m.before.vault(vault).core.params.outflow;
         let room = m.was.buckets[vault].room(params, m.was.recorded[vault], m.after.now);
         let covered = i128::from(amount) <= balance.min(m.was.recorded[vault]).min(room);
-        let due = free && amount > 0 && covered;
+        let due = own && free && amount > 0 && covered;
         require(!due, || format!("{amount} of {balance} with nothing at risk refused with {name}"))?;
     }
     Ok(())

@@ -75,12 +75,13 @@ const ALWAYS: [(&str, Check); 4] = [
 ];
 
 /// What still holds unless something changed.
-const ON_CHANGE: [(&str, Check); 26] = [
+const ON_CHANGE: [(&str, Check); 27] = [
     ("the reference agrees", the_reference_agrees),
     ("who may, acts", who_may_acts),
     ("I1: ledgers are tokens", ledger::i1_ledgers_are_tokens),
     ("I2: the parts are the whole", ledger::i2_the_parts_are_the_whole),
     ("I3: buckets are their members", positions::i3_buckets_are_their_members),
+    ("I3: a position is filed under its entry", positions::i3_a_position_is_filed_under_its_entry),
     ("I4: money leaves by withdrawal only", ledger::i4_money_leaves_by_withdrawal_only),
     ("I4: what is left suffices", ledger::i4_what_is_left_suffices),
     ("I10: a round trip costs spread and fees", value::i10_a_round_trip_costs_spread_and_fees),
@@ -133,8 +134,12 @@ fn the_reference_agrees(m: &Moment<'_>) -> Verdict {
     require(m.reference.ledger == *m.is, || m.reference.ledger.differences(m.is))
 }
 
-/// Trades are signed by owner or delegate, or promised by a trigger; withdrawals and redemptions by the owner.
+/// Trades are signed by owner or delegate, or promised by a trigger; withdrawals and redemptions by the owner; what is
+/// signed is for this very incarnation of the account.
 fn who_may_acts(m: &Moment<'_>) -> Verdict {
+    let expired = |e: &Event| matches!(e, Event::TriggerCancelled(e) if e.reason == CancelReason::Expired);
+    let accepted = matches!(m.sent, Some(Ok(events)) if !events.iter().any(expired));
+    require(!(accepted && m.step.names_another_incarnation()), || "signed for another incarnation".into())?;
     for (index, event) in m.events().iter().enumerate() {
         let promised = matches!(m.events().get(index + 1), Some(Event::TriggerExecuted(_)));
         let (key, delegate_may) = match event {

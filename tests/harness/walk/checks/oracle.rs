@@ -88,6 +88,12 @@ fn may_increase(m: &Moment<'_>, holder: &Holder, market: usize) -> bool {
     fresh(of_market(m, market, Age::Trade)) && legs(m, holder, Some(market), closes)
 }
 
+/// For certain: the other legs are asked only if the decrease makes things worse.
+fn may_decrease(m: &Moment<'_>, holder: &Holder, market: usize) -> bool {
+    let others = legs(m, holder, Some(market), closes) && collaterals(m, holder, closes);
+    closes(of_market(m, market, Age::Trade)) && others
+}
+
 fn may_withdraw(m: &Moment<'_>, holder: &Holder) -> bool {
     let at_risk = holder.quote < 0 || holder.positions.iter().flatten().any(|held| !held.is_claim());
     !at_risk || legs(m, holder, None, fresh) && collaterals(m, holder, fresh)
@@ -131,14 +137,10 @@ fn may_be_refused(m: &Moment<'_>) -> bool {
         }
         Step::RoundTrip { account, order } => {
             let holder = holder(account);
-            !may_increase(m, &holder, order.market) || !collaterals(m, &holder, closes)
+            !may_increase(m, &holder, order.market) || !may_decrease(m, &holder, order.market)
         }
         Step::Close { account, order, flaw: Flaw::None, .. } => {
-            // The other legs are asked only if the close makes things worse.
-            let others = legs(m, &holder(account), Some(order.market), closes);
-            !closes(of_market(m, order.market, Age::Trade))
-                || !others
-                || !collaterals(m, &holder(account), closes)
+            !may_decrease(m, &holder(account), order.market)
         }
         Step::Withdraw { account, flaw: Flaw::None, .. } => !may_withdraw(m, &holder(account)),
         Step::AddLiquidity { flaw: Flaw::None, .. } | Step::Redeem { flaw: Flaw::None, .. } => {

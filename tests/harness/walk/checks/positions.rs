@@ -3,9 +3,10 @@
 use bulwark_sdk::engine::ladder::{BUCKETS, Ladder, WHOLE};
 use bulwark_sdk::engine::position::Position;
 use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::event::Event;
 
 use super::Moment;
-use crate::walk::exact::{Mark, floor, mul_div_floor};
+use crate::walk::exact::{Mark, floor, mul_div_ceil, mul_div_floor};
 use crate::walk::reference::{Verdict, require};
 use crate::walk::stage::{ACCOUNTS, MARKETS};
 
@@ -71,6 +72,44 @@ fn agree(ladder: &Ladder, sums: &[Sum; BUCKETS]) -> Verdict {
     }
     let totals = (i128::from(ladder.lots), i128::from(ladder.cost.0));
     require(totals == (lots, cost), || format!("totals {totals:?}, buckets {:?}", (lots, cost)))
+}
+
+/// Bucket of a break-even price in Q32.32: 16 steps per octave, eight octaves around that of the price at creation.
+fn bucket_of(break_even: i128, middle: u8) -> i128 {
+    let (octave, lowest) = (i128::from(break_even.max(1).ilog2()), i128::from(middle) - 4);
+    if octave < lowest {
+        return 0;
+    }
+    let step = (break_even >> (octave - 4)) - 16;
+    ((octave - lowest) * 16 + step).min(BUCKETS as i128 - 1)
+}
+
+/// Who has just traded or settled is filed under the price at which the position breaks even now.
+pub(super) fn i3_a_position_is_filed_under_its_entry(m: &Moment<'_>) -> Verdict {
+    for event in m.events() {
+        let (key, market) = match event {
+            Event::Traded(e) => (e.account, e.market),
+            Event::PositionSettled(e) => (e.account, e.market),
+            _ => continue,
+        };
+        let place = m.stage.account(&key).ok_or("unknown account")?;
+        let account = m.after.margin(place).ok_or("the account was closed")?;
+        let Some(position) = account.position(market).map(|slot| account.positions[slot]) else { continue };
+        let side = position.side().map_err(|e| e.to_string())?;
+        let core = &m.after.market(usize::from(market)).core;
+        let (b, q) = (i128::from(position.lots.0), i128::from(position.quote.0) << 48);
+        let entry = match side {
+            _ if b == 0 => continue, // a claim has no entry
+            Side::Long => mul_div_ceil(-q, 1, b),
+            Side::Short => mul_div_floor(q, 1, -b),
+        };
+        let break_even = (entry + Mark::of(core).carry(side)) >> 16;
+        let due = bucket_of(break_even, core.book.side(side).octave);
+        require(i128::from(position.bucket) == due, || {
+            format!("account {place} is in bucket {}, {due} is where {break_even} belongs", position.bucket)
+        })?;
+    }
+    Ok(())
 }
 
 /// What a change of the carry indices takes from the traders is what it gives to the pool: `Σ −b·ΔC` over the

@@ -31,7 +31,8 @@ impl Chooser {
         for vault in 0..VAULTS {
             let amount = balance(state, account, vault);
             if amount > 0 {
-                self.push(Step::Withdraw { account, vault, amount, flaw: Flaw::None });
+                let by = Stage::owner(account);
+                self.push(Step::Withdraw { by, account, vault, amount, flaw: Flaw::None });
             }
         }
         self.push(Step::CloseAccount { account, flaw: Flaw::None });
@@ -86,7 +87,8 @@ impl Chooser {
         }
         let market = self.rng.index(MARKETS);
         self.prepare(state, market);
-        self.push(Step::Withdraw { account, vault, amount, flaw });
+        let by = self.trader(state, account);
+        self.push(Step::Withdraw { by, account, vault, amount, flaw });
     }
 
     pub(super) fn allocate(&mut self, state: &State) {
