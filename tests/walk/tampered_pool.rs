@@ -225,3 +225,11 @@ fn a_trigger_cancelled_without_need_is_found() {
     });
     found_after(&mut walk, &EXECUTE, |_| (), "a trigger is cancelled for a reason");
 }
+
+#[test]
+fn a_gate_that_is_shut_without_need_is_found_by_i12() {
+    let mut walk = providing();
+    // As the check sees it there is cash; on the chain there is almost none.
+    pool(&mut walk, |pool| pool.core.idle = DOLLAR);
+    found_after(&mut walk, &redeem(0), |_| (), "I12: a gate");
+}

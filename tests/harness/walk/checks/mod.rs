@@ -67,9 +67,10 @@ impl Moment<'_> {
 pub type Check = fn(&Moment<'_>) -> Verdict;
 
 /// What must hold even if nothing changed.
-const ALWAYS: [(&str, Check); 4] = [
+const ALWAYS: [(&str, Check); 5] = [
     ("a refusal changes nothing", a_refusal_changes_nothing),
     ("a quote is what happens", limits::a_quote_is_what_happens),
+    ("I12: a gate lets through what it can", redeem::i12_a_gate_lets_through_what_it_can),
     ("a refusal has a reason", liveness::a_refusal_has_a_reason),
     ("I13: prices are used as the table says", oracle::i13_prices_are_used_as_the_table_says),
 ];

@@ -5,7 +5,9 @@ use bulwark_sdk::event::Event;
 use super::Moment;
 use super::pool::{ROUNDED, nav, others_keep_their_worth, tranches, worth};
 use crate::walk::exact::{mul_div_ceil, mul_div_floor};
-use crate::walk::reference::{Verdict, require};
+use crate::walk::reference::{Shares, Verdict, require};
+use crate::walk::stage::MARKETS;
+use crate::walk::step::{Flaw, Step};
 
 /// A request, a redemption and its cancellation leave what all the others' shares are worth as it was.
 pub(super) fn i12_a_way_out_costs_the_others_nothing(m: &Moment<'_>) -> Verdict {
@@ -56,21 +58,67 @@ pub(super) fn i12_a_ticket_is_paid_the_less_of_then_and_now(m: &Moment<'_>) -> V
     Ok(())
 }
 
-/// After a redemption the pool's exposure is within its limit, and the senior claim, if juniors left, within its ratio.
-fn gates(m: &Moment<'_>, tranche: usize) -> Verdict {
-    let params = &m.after.pool().core.params;
-    let low = nav(m, m.is)[0];
+/// `Σ |S|·P` at the higher price, each market rounded up.
+fn exposure(m: &Moment<'_>) -> i128 {
     let used = |market: usize| {
         let oracle = &m.after.market(market).core.oracle;
         let price = oracle.price.to_bits().max(oracle.ema.to_bits());
         mul_div_ceil(m.is.skew(market).abs(), i128::from(price), 1 << 32)
     };
-    let used: i128 = (0..crate::walk::stage::MARKETS).map(used).sum();
+    (0..MARKETS).map(used).sum()
+}
+
+/// After a redemption the pool's exposure is within its limit, and the senior claim, if juniors left, within its ratio.
+fn gates(m: &Moment<'_>, tranche: usize) -> Verdict {
+    let params = &m.after.pool().core.params;
+    let (low, used) = (nav(m, m.is)[0], exposure(m));
     let cap = mul_div_ceil(low + 1, i128::from(params.max_utilisation_ppm), 1_000_000);
     require(used <= cap, || format!("exposure {used} above {cap}"))?;
     let [junior, senior] = tranches(&m.is.pool, low);
     let cap = mul_div_ceil(junior + ROUNDED, i128::from(params.max_senior_ratio_ppm), 1_000_000);
     require(tranche == 1 || senior <= cap, || format!("{senior} senior on {junior} junior"))
+}
+
+/// What each gate lets through of a tranche, by the name of its refusal, before the step.
+fn rooms(m: &Moment<'_>, tranche: usize) -> [(&'static str, i128); 4] {
+    let (params, low) = (&m.after.pool().core.params, nav(m, m.was)[0]);
+    let outflow = &m.before.vault(0).core.params.outflow;
+    let backing = |amount, ppm: u32| mul_div_ceil(amount, 1_000_000, i128::from(ppm));
+    let mut pool = m.before.pool().core;
+    pool.accrue(m.after.now);
+    let pool = Shares { index: i128::from(pool.senior_index), ..m.was.pool };
+    let [junior, senior] = tranches(&pool, low);
+    let ratio = if tranche == 0 { junior - backing(senior, params.max_senior_ratio_ppm) } else { i128::MAX };
+    [
+        ("PoolIdle", pool.idle),
+        ("OutflowLimit", m.was.buckets[0].room(outflow, m.was.recorded[0], m.after.now)),
+        ("PoolUtilisation", low - backing(exposure(m), params.max_utilisation_ppm)),
+        ("SeniorRatio", ratio),
+    ]
+}
+
+/// A ticket that is not paid whole is paid what the tightest gate lets through, but for the price of a share and a few
+/// units; and one that is refused for a gate finds it shut.
+pub(super) fn i12_a_gate_lets_through_what_it_can(m: &Moment<'_>) -> Verdict {
+    let Step::Redeem { actor, nonce, flaw: Flaw::None, .. } = *m.step else { return Ok(()) };
+    let place = m.stage.ticket(&m.stage.actors[actor], nonce).ok_or("unknown ticket")?;
+    let (Some(ticket), Some(sent)) = (m.was.tickets[place], m.sent) else { return Ok(()) };
+    let (rooms, price) = (rooms(m, ticket.tranche), mul_div_ceil(ticket.value, 1, ticket.shares));
+    let little = price + 2 + ROUNDED;
+    match sent {
+        Err(name) => {
+            let open = rooms.into_iter().find(|(gate, room)| gate == name && *room > little);
+            require(open.is_none(), || format!("refused though {open:?} is open for shares at {price}"))
+        }
+        Ok(events) => {
+            let Some(Event::Redeemed(e)) = events.first() else { return Ok(()) };
+            let room = rooms.into_iter().map(|(_, room)| room).min().unwrap_or(0);
+            let paid = i128::from(e.paid);
+            require(paid <= room + ROUNDED, || format!("{paid} through {rooms:?}"))?;
+            let enough = e.shares_left == 0 || paid >= room - little;
+            require(enough, || format!("only {paid} through {rooms:?} for shares at {price}"))
+        }
+    }
 }
 
 /// The tranches together are worth no more than the pool, and all shares of one no more than it.

@@ -61,6 +61,9 @@ impl Chooser {
         if !self.rng.one_in(8) {
             self.quote_all();
         }
+        if self.rng.one_in(3) {
+            (0..MARKETS).for_each(|market| self.push(Step::Allocate { market })); // as little as can be stays idle
+        }
         let flaw = self.flaw();
         self.push(Step::RequestRedeem { actor, tranche, nonce, shares, flaw });
     }
