@@ -8,7 +8,7 @@ use bulwark_tests::walk::coverage::Coverage;
 const REGRESSIONS: [(u64, u64); 0] = [];
 
 /// What a short walk must have met, or else it has checked less than it says.
-const MUST_SEE: [&str; 37] = [
+const MUST_SEE: [&str; 38] = [
     "borrow rate beyond the kink",
     "cap on its way up",
     "claim made",
@@ -38,6 +38,7 @@ const MUST_SEE: [&str; 37] = [
     "stop-loss executed",
     "take-profit executed",
     "ticket paid in part, by the outflow limit",
+    "ticket paid in part, by the senior's ratio",
     "ticket paid less than it was worth then",
     "ticket paid what it was worth then",
     "ticket paid whole",

@@ -55,6 +55,11 @@ pub const TOKEN_DECIMALS: [u8; MARKETS] = [9, 8, 6];
 /// The market with two oracles.
 pub const TWO_SOURCES: usize = 2;
 
+/// The actor who begins with junior shares.
+const LARGE_PROVIDER: usize = ACTORS - 1;
+/// How many.
+const LARGE: u64 = 800_000 * DOLLAR;
+
 /// Who and what there is.
 pub struct Stage {
     /// Addresses of everything in a [`State`].
@@ -171,7 +176,11 @@ impl Stage {
         stage.keys.extend(world.listings.vaults.iter().map(|v| v.address));
         stage.keys.extend(world.listings.vaults.iter().map(|v| v.token_account));
         stage.people(&mut world);
-        world.add_liquidity(&provider, 2_000_000 * DOLLAR).expect("add_liquidity");
+        let shares = world.add_liquidity(&provider, 2_000_000 * DOLLAR).expect("add_liquidity");
+        // One of the actors is a large provider: when he leaves, idle cash does not reach.
+        let large = stage.keys[Stage::shares(LARGE_PROVIDER, 0)];
+        world.write_tokens(shares, |tokens| tokens.amount -= LARGE);
+        world.write_tokens(large, |tokens| tokens.amount += LARGE);
         for market in 0..MARKETS {
             let allocate = ix::allocate_liquidity(&world.listings, narrow(market));
             world.send(&[allocate], &[]).expect("allocate_liquidity");
