@@ -84,11 +84,14 @@ pub(crate) fn handler<'info>(ctx: Context<'info, ExecuteTrigger<'info>>, id: u64
     let exchange = ctx.accounts.exchange.load()?;
     let mut account = ctx.accounts.margin_account.load_mut()?;
     let mut market = ctx.accounts.market.load_mut()?;
+    let key = ctx.accounts.margin_account.key();
     let mut keeper = match &ctx.accounts.keeper_account {
-        Some(keeper) => Some(keeper.load_mut()?),
+        Some(keeper) => {
+            require!(keeper.key() != key, BulwarkError::DuplicateAccount);
+            Some(keeper.load_mut()?)
+        }
         None => None,
     };
-    let key = ctx.accounts.margin_account.key();
 
     let trigger = *account.trigger(id)?;
     require!(trigger.market == market.index, BulwarkError::WrongAccount);

@@ -82,16 +82,19 @@ impl Desk<'_, '_> {
         let report = self.market.core.increase(slot, side, order)?;
         let position = *slot;
         let quote = self.account.credit(report.quote_change)?;
-        let keeper_fee = Trigger::keeper_fee(self.keeper_fee, report.fee, quote);
-        self.account.credit(Quote::ZERO.minus(Quote::from_units(keeper_fee)?)?)?;
 
         let health = HealthType::Init;
         let mut portfolio = self.others((health, order.now))?;
         let leg = Health::of_position_at_stored_price(&self.market.core, &position, health)?;
         portfolio.add_position(leg, self.market.core.params.risk_group, &position)?;
         let weight = self.exchange.quote_weight.at(order.now);
-        portfolio.add(Health::of_quote(self.account.quote, weight, health)?)?;
-        portfolio.health(&self.exchange.risk_groups)?.require()?;
+        portfolio.add(Health::of_quote(quote, weight, health)?)?;
+        let health = portfolio.health(&self.exchange.risk_groups)?;
+        health.require()?;
+        // No more than what the account has to spare.
+        let fee = self.keeper_fee.min(health.excess()?.units_or_zero());
+        let keeper_fee = Trigger::keeper_fee(fee, report.fee, quote);
+        self.account.credit(Quote::ZERO.minus(Quote::from_units(keeper_fee)?)?)?;
         Ok(Done { position, report, keeper_fee })
     }
 
