@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::program::state::{MarginAccount, Pause};
 use bulwark_sdk::{Instruction, Pubkey, address};
+use bulwark_tests::fixtures::*;
 use bulwark_tests::{Failure, Keypair, Outcome, Signer, Trader, World};
 use solana_account::{AccountSharedData, ReadableAccount};
 
@@ -134,7 +136,31 @@ pub fn pause(world: &mut World, bits: u8) {
 /// Both bits that a broken invariant sets.
 pub const BROKEN: u8 = Pause::INCREASE.0 | Pause::WITHDRAW.0;
 
+/// A trader with a position in either market: then both prices matter to the pool.
+pub fn in_both_markets(world: &mut World) -> Trader {
+    let trader = world.funded_trader(100_000 * DOLLAR);
+    world.open(&trader, SOL, Side::Long, 10 * SOL_ASSET.one()).expect("open");
+    world.open(&trader, BTC, Side::Short, BTC_ASSET.one() / 10).expect("open");
+    trader
+}
+
 /// Quote balance of a margin account.
 pub fn quote(world: &World, margin: &Pubkey) -> i64 {
     world.get::<MarginAccount>(margin).quote.0
+}
+
+/// As [`refuse`], and the log says this: the limit and the value.
+#[track_caller]
+pub fn refuse_saying(
+    world: &mut World,
+    instruction: &Instruction,
+    signers: &[&Keypair],
+    (name, text): (&str, &str),
+) {
+    let before = Snapshot::take(world);
+    let result = world.send_unchecked(std::slice::from_ref(instruction), signers);
+    let logs = result.as_ref().err().map(|failure| failure.logs.join("\n")).unwrap_or_default();
+    refused(result, name);
+    assert!(logs.contains(text), "{text:?} is not in the log:\n{logs}");
+    assert_eq!(before.changes(world), [], "{name}");
 }
