@@ -98,7 +98,7 @@ fn what_leaves_unnoticed_by_the_limiter_is_found_by_the_reference() {
     let step = Step::Withdraw { by: BOB, account: HIS, vault: 0, amount: 100 * DOLLAR, flaw: NONE };
     let meddle = |walk: &mut Walk| {
         let key = walk.stage.keys[Stage::vault(0)];
-        walk.world.tamper::<Vault>(&key, |vault| vault.core.outflow.level = 0);
+        walk.world.tamper::<Vault>(&key, |vault| vault.core.outflow.anchor -= 1);
     };
     found_after(&mut scene(), &step, meddle, "the reference agrees");
 }

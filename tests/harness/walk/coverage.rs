@@ -88,10 +88,14 @@ impl Coverage {
                 CancelReason::Request => self.see("trigger cancelled on request", true),
                 CancelReason::Expired => self.see("trigger expired", true),
                 CancelReason::Failed => self.see("trigger that the account can't do", true),
+                CancelReason::DelegateChanged => self.see("trigger gone with its delegate", true),
             },
             Event::LiquidityAdded(e) => self.see("senior shares issued", e.tranche == 1),
             Event::RedeemRequested(e) => self.see("senior shares in a ticket", e.tranche == 1),
-            Event::RedeemCancelled(e) => self.see("ticket taken back", e.shares > 0),
+            Event::RedeemCancelled(e) => {
+                self.see("ticket taken back", m.signers.contains(&e.provider));
+                self.see("ticket given back by somebody after its window", !m.signers.contains(&e.provider));
+            }
             Event::Redeemed(e) => self.note_redemption(m, e),
             Event::PositionSettled(e) => {
                 self.see("claim paid", e.claim_paid > 0);

@@ -71,15 +71,17 @@ impl Dynamics {
     }
 
     /// Funding and borrow up to `now`, an hour at most.
-    pub fn accrue(&mut self, params: &MarketParams, skew: i128, now: i64) {
+    pub fn accrue(&mut self, params: &MarketParams, sides: [Total; 2], now: i64) {
         let elapsed = now - self.accrued_at;
-        if elapsed <= 0 {
+        self.accrued_at = self.accrued_at.max(now);
+        let [(long, _), (short, _)] = sides;
+        if long == 0 && short == 0 {
+            self.funding = 0; // nobody is left to pay
+        }
+        if elapsed <= 0 || (long == 0 && short == 0) {
             return;
         }
-        self.accrued_at = now;
-        if skew == 0 && self.funding == 0 {
-            return;
-        }
+        let skew = long + short;
         let seconds = i128::from(elapsed).min(HOUR);
         self.fund(params, skew, seconds);
         if skew != 0 && self.borrow != 0 {
@@ -142,7 +144,7 @@ impl Dynamics {
         params: &VolatilityParams,
         told: [i128; 2],
     ) -> Verdict {
-        let moved = mul_div_ceil((self.price - from).abs(), PPM, from).min(1 << 23);
+        let moved = mul_div_ceil((self.price - from).abs(), PPM, from).min(100_000);
         let sample = moved * moved * FRACTION / i128::from(elapsed);
         for ((old, new), half_life) in self.variances.iter_mut().zip(told).zip([1_800.0, 86_400.0]) {
             let left = (-(elapsed as f64) / half_life).exp2();
@@ -158,8 +160,7 @@ impl Dynamics {
         Ok(())
     }
 
-    /// The maintenance fraction goes towards `4.5·σ·√30 s + fee`, by 10 % up or 5 % down an hour at most; the initial
-    /// one is where it is asked to be at once.
+    /// The maintenance fraction goes towards `4.5·σ·√30 s + fee`, by 10 % up or 5 % down an hour at most.
     pub fn drift(&mut self, params: &MarketParams, now: i64) {
         let (vol, sigma) = (&params.volatility, self.fractions[0]);
         let root = mul_div_ceil(sigma, 5_477_226, PPM);
@@ -175,6 +176,11 @@ impl Dynamics {
             (self.drifting - step(50_000)).max(target)
         };
         self.drifted_at = self.drifted_at.max(now);
+    }
+
+    /// The fractions that follow from σ and the drifting one.
+    pub fn settle_fractions(&mut self, params: &MarketParams) {
+        let (vol, sigma) = (&params.volatility, self.fractions[0]);
         let mmf = mul_div_ceil(self.drifting, 1, FRACTION);
         let ahead = mul_div_ceil(sigma * 30, i128::from(vol.imf_sigma_ppm), PPM);
         let imf = ahead.max(mul_div_ceil(mmf, 8, 5)).min(PPM).max(i128::from(params.imf_ppm));
@@ -188,58 +194,47 @@ impl Dynamics {
     }
 }
 
-/// A vault's leaky bucket, token units.
+/// What a vault's balance is measured against, token units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Bucket {
-    /// Average balance.
-    pub average: i128,
-    /// What is in it.
-    pub level: i128,
-    /// When both were brought up to date.
+pub struct Anchor {
+    /// The balance as far as it has been followed.
+    pub at: i128,
+    /// Until when.
     pub updated_at: i64,
 }
 
-impl Bucket {
+impl Anchor {
     /// Reads a vault's.
     #[must_use]
     pub fn read(outflow: &Outflow) -> Self {
-        let [average, level] = [outflow.average, outflow.level].map(i128::from);
-        Self { average, level, updated_at: outflow.updated_at }
+        Self { at: i128::from(outflow.anchor), updated_at: outflow.updated_at }
     }
 
-    /// How much it holds.
+    /// What may leave at once, and in every hour.
     #[must_use]
     pub fn limit(&self, params: &OutflowParams) -> i128 {
-        mul_div_floor(self.average, i128::from(params.max_ppm), PPM).max(i128::from(params.floor))
+        mul_div_ceil(self.at, i128::from(params.max_ppm), PPM).max(i128::from(params.floor))
     }
 
-    /// Time passes over a vault of this balance: an hour empties it, a day makes the balance the average.
-    pub fn pass(&mut self, params: &OutflowParams, balance: i128, now: i64) {
+    /// Time passes over a vault of this balance and cap: it follows by the limit an hour, and within a day.
+    pub fn pass(&mut self, (params, cap): (&OutflowParams, u64), balance: i128, now: i64) {
         let elapsed = i128::from((now - self.updated_at).max(0));
-        let share = |of: i128| if elapsed >= of { 1 << 32 } else { elapsed * ((1 << 32) / of) };
-        let leaked = mul_div_floor(self.limit(params), share(HOUR), 1 << 32);
-        self.level = (self.level - leaked).max(0);
-        let away = balance - self.average;
-        self.average += away.signum() * mul_div_floor(away.abs(), share(DAY), 1 << 32);
         self.updated_at = self.updated_at.max(now);
+        let (limit, hours) = (self.limit(params), elapsed * ((1 << 32) / HOUR));
+        if elapsed >= DAY {
+            self.at = balance;
+        } else if balance > self.at {
+            let step = mul_div_floor(limit.max(i128::from(cap / 1_000)), hours, 1 << 32);
+            self.at = (self.at + step).min(balance);
+        } else {
+            self.at = (self.at - mul_div_ceil(limit, hours, 1 << 32)).max(balance);
+        }
     }
 
-    /// `amount` arrives (> 0) or leaves (< 0).
-    ///
-    /// # Errors
-    /// If it was not to leave.
-    pub fn change(&mut self, params: &OutflowParams, amount: i128) -> Verdict {
-        let level = (self.level - amount).max(0);
-        let limit = self.limit(params);
-        require(amount >= 0 || level <= limit, || format!("{amount} left, {level} in a bucket of {limit}"))?;
-        self.level = level;
-        Ok(())
-    }
-
-    /// What may leave at `now`.
+    /// What may leave of this balance at `now`.
     #[must_use]
-    pub fn room(mut self, params: &OutflowParams, balance: i128, now: i64) -> i128 {
-        self.pass(params, balance, now);
-        (self.limit(params) - self.level).max(0)
+    pub fn room(mut self, (params, cap): (&OutflowParams, u64), balance: i128, now: i64) -> i128 {
+        self.pass((params, cap), balance, now);
+        balance - (self.at - self.limit(params)).max(0)
     }
 }

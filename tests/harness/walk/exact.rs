@@ -175,7 +175,8 @@ pub fn spread(core: &Core, lots: i128, now: i64) -> i128 {
     let age = i128::from(now - core.oracle.publish_time).clamp(0, 3_600);
     let root = ((10 * age + 4) * 100_000_000_000).isqrt() + 1; // ppm
     let moved = mul_div_ceil(i128::from(core.volatility.sigma_ppm), root, 1_000_000);
-    let from_sigma = mul_div_ceil(moved, i128::from(params.volatility.spread_sigma_ppm), 1_000_000);
+    let from_sigma =
+        mul_div_ceil(moved, i128::from(params.volatility.spread_sigma_ppm), 1_000_000).min(10_000);
     let half = from_conf.max(from_sigma).max(i128::from(params.base_spread_ppm)).min(890_000);
     mul_div_ceil(mul_div_ceil(lots.abs(), price, 1 << 32), half, 1_000_000)
 }

@@ -3,7 +3,7 @@
 use bulwark_sdk::engine::trigger::{MAX_TRIGGERS, Trigger};
 use bulwark_sdk::program::state::{MarginAccount, Pool, RedeemTicket};
 
-use super::dynamics::{Bucket, Dynamics, Total};
+use super::dynamics::{Anchor, Dynamics, Total};
 use super::exact::{self, Held, Mark};
 use super::stage::{ACCOUNTS, MARKETS, TICKETS, VAULTS};
 use super::state::State;
@@ -75,8 +75,8 @@ pub struct Ledger {
     pub dynamics: [Dynamics; MARKETS],
     /// What the vaults record.
     pub recorded: [i128; VAULTS],
-    /// What left the vaults lately.
-    pub buckets: [Bucket; VAULTS],
+    /// What the vaults' balances are measured against.
+    pub anchors: [Anchor; VAULTS],
     /// The pool.
     pub pool: Shares,
     /// Redemptions under way.
@@ -170,7 +170,7 @@ impl Ledger {
             tills: std::array::from_fn(till),
             dynamics: std::array::from_fn(|market| Dynamics::read(&state.market(market).core)),
             recorded: std::array::from_fn(|vault| i128::from(state.vault(vault).core.recorded)),
-            buckets: std::array::from_fn(|vault| Bucket::read(&state.vault(vault).core.outflow)),
+            anchors: std::array::from_fn(|vault| Anchor::read(&state.vault(vault).core.outflow)),
             pool: Shares::read(state.pool()),
             tickets: std::array::from_fn(|ticket| state.ticket(ticket).map(Ticket::read)),
             fund: [i128::from(fund.reserve), i128::from(fund.staked)],
@@ -224,7 +224,7 @@ impl Ledger {
         for (i, (a, b)) in self.dynamics.iter().zip(&other.dynamics).enumerate() {
             compare(&format!("market {i}"), format!("{a:?}"), format!("{b:?}"));
         }
-        for (i, (a, b)) in self.buckets.iter().zip(&other.buckets).enumerate() {
+        for (i, (a, b)) in self.anchors.iter().zip(&other.anchors).enumerate() {
             compare(&format!("vault {i}"), format!("{a:?}"), format!("{b:?}"));
         }
         for (i, (a, b)) in self.tickets.iter().zip(&other.tickets).enumerate() {

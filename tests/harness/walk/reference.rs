@@ -76,13 +76,13 @@ impl Reference {
             Event::MarketRefreshed(e) => self.refreshed(e, after)?,
             Event::Traded(e) => self.traded(e, stage, after)?,
             Event::PositionSettled(e) => self.settled(e, stage, after)?,
-            Event::TriggerPlaced(e) => self.placed(e, stage)?,
+            Event::TriggerPlaced(e) => self.placed(e, stage, after)?,
             Event::TriggerExecuted(e) => self.executed(e, stage)?,
             Event::TriggerCancelled(e) => self.cancelled(e, stage)?,
             Event::LiquidityAdded(e) => self.added(e, after)?,
             Event::RedeemRequested(e) => self.requested(e, stage, after)?,
             Event::Redeemed(e) => self.redeemed(e, stage, after)?,
-            Event::RedeemCancelled(e) => self.taken_back(e, stage)?,
+            Event::RedeemCancelled(e) => self.taken_back(e, stage, after)?,
             Event::LiquidityAllocated(e) => self.allocated(e, after)?,
             Event::MarketSwept(e) => self.swept(e)?,
             Event::InvariantsChecked(e) => require(e.ok, || "check_invariants says no".into())?,
@@ -113,13 +113,16 @@ impl Reference {
         Ok(())
     }
 
-    /// Tokens arrive (> 0) or leave (< 0), as far as the bucket allows.
+    /// Tokens arrive (> 0) or leave (< 0), as far as the anchor allows.
     fn flow(&mut self, vault: usize, amount: i128, after: &State) -> Verdict {
-        let params = &after.vault(vault).core.params.outflow;
-        let (bucket, recorded) = (&mut self.ledger.buckets[vault], &mut self.ledger.recorded[vault]);
-        bucket.pass(params, *recorded, after.now);
+        let params = &after.vault(vault).core.params;
+        let limits = (&params.outflow, params.max_deposits);
+        let (anchor, recorded) = (&mut self.ledger.anchors[vault], &mut self.ledger.recorded[vault]);
+        anchor.pass(limits, *recorded, after.now);
+        let room = anchor.room(limits, *recorded, after.now);
+        require(amount >= 0 || -amount <= room, || format!("{amount} left where {room} may"))?;
         *recorded += amount;
-        bucket.change(params, amount)
+        Ok(())
     }
 
     /// Carry accrues at the price of before; then price, volatility and borrow rate are new.
@@ -128,6 +131,7 @@ impl Reference {
         let core = &after.market(market).core;
         self.accrue(market, after);
         let dynamics = &mut self.ledger.dynamics[market];
+        dynamics.drift(&core.params, after.now);
         let (from, elapsed) = (dynamics.price, e.publish_time - dynamics.publish_time);
         dynamics.price = i128::from(e.price);
         dynamics.publish_time = e.publish_time;
@@ -137,7 +141,7 @@ impl Reference {
             self.lend(market, after);
         }
         let dynamics = &mut self.ledger.dynamics[market];
-        dynamics.drift(&core.params, after.now);
+        dynamics.settle_fractions(&core.params);
         let told = (e.funding_rate, e.borrow_ppm, [e.sigma_ppm, e.mmf_ppm, e.imf_ppm]);
         let told = (i128::from(told.0), i128::from(told.1), told.2.map(i128::from));
         let expected = (dynamics.funding, dynamics.borrow, dynamics.fractions);
@@ -148,8 +152,8 @@ impl Reference {
 
     /// Carry up to now, as skew and rates have been.
     fn accrue(&mut self, market: usize, after: &State) {
-        let skew = self.ledger.skew(market);
-        self.ledger.dynamics[market].accrue(&after.market(market).core.params, skew, after.now);
+        let sides = self.ledger.sides(market);
+        self.ledger.dynamics[market].accrue(&after.market(market).core.params, sides, after.now);
     }
 
     /// The borrow rate from now on.

@@ -260,7 +260,7 @@ impl Step {
             Self::CancelRedeem { actor, nonce, flaw } => {
                 let ticket = ticket(actor, nonce);
                 let tranche = TrancheKind::BOTH[usize::from(ticket.tranche)];
-                (ix::cancel_redeem(&ticket, shares(actor, tranche)), flaw)
+                (ix::cancel_redeem(stage.actors[actor], &ticket, shares(actor, tranche)), flaw)
             }
             _ => return Ok(None),
         };

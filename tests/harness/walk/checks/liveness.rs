@@ -42,7 +42,9 @@ fn reasons(step: &Step) -> Option<&'static [&'static str]> {
         Step::CancelTrigger { flaw: Flaw::None, .. } => {
             Some(&["NoTrigger", "Unauthorized", "WrongIncarnation", NOT_OPEN])
         }
-        Step::CancelRedeem { flaw: Flaw::None, .. } => Some(&[NOT_OPEN, "AccountNotInitialized"]),
+        Step::CancelRedeem { flaw: Flaw::None, .. } => {
+            Some(&["RedeemTooEarly", NOT_OPEN, "AccountNotInitialized"])
+        }
         Step::ExecuteTrigger { flaw: Flaw::None, .. } => Some(&EXECUTE),
         Step::AddLiquidity { flaw: Flaw::None, .. } => Some(&ADD),
         Step::RequestRedeem { flaw: Flaw::None, .. } => Some(&REQUEST),
@@ -52,7 +54,7 @@ fn reasons(step: &Step) -> Option<&'static [&'static str]> {
 }
 
 /// What passes by itself, the caps, and an account that is not the one that was asked for.
-const EXECUTE: [&str; 16] = [
+const EXECUTE: [&str; 17] = [
     "Overflow", // see below
     "NoTrigger",
     "TriggerNotMet",
@@ -68,7 +70,8 @@ const EXECUTE: [&str; 16] = [
     "WrongAccount",
     "AccountOwnedByWrongProgram", // account or keeper is closed
     "ConstraintDuplicateMutableAccount",
-    "AccountBorrowFailed",
+    "DuplicateAccount",
+    "InsufficientMargin", // of a way out
 ];
 
 const ADD: [&str; 10] = [
@@ -95,8 +98,9 @@ const REQUEST: [&str; 8] = [
     "InstructionError(0, Custom(0))", // the system program: the ticket is there
 ];
 
-const REDEEM: [&str; 12] = [
+const REDEEM: [&str; 13] = [
     "RedeemTooEarly",
+    "RedeemTooLate",
     "WorthNothing",
     "PoolIdle",
     "OutflowLimit",
@@ -129,8 +133,9 @@ pub(super) fn a_refusal_has_a_reason(m: &Moment<'_>) -> Verdict {
         let free = m.before.margin(account).is_some_and(MarginAccount::is_unencumbered);
         let holder = m.was.holders[account].unwrap_or_default();
         let balance = if vault == 0 { holder.quote } else { holder.collaterals[vault] };
-        let params = &m.before.vault(vault).core.params.outflow;
-        let room = m.was.buckets[vault].room(params, m.was.recorded[vault], m.after.now);
+        let params = &m.before.vault(vault).core.params;
+        let limits = (&params.outflow, params.max_deposits);
+        let room = m.was.anchors[vault].room(limits, m.was.recorded[vault], m.after.now);
         let covered = i128::from(amount) <= balance.min(m.was.recorded[vault]).min(room);
         let due = own && free && amount > 0 && covered;
         require(!due, || format!("{amount} of {balance} with nothing at risk refused with {name}"))?;

@@ -15,7 +15,7 @@ mod value;
 
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::program::events::{CancelReason, RedeemCancelled, RedeemRequested, Redeemed};
+use bulwark_sdk::program::events::{CancelReason, RedeemRequested, Redeemed};
 
 use super::exact::Mark;
 use super::reference::{Ledger, Reference, Verdict, require};
@@ -145,13 +145,28 @@ fn who_may_acts(m: &Moment<'_>) -> Verdict {
         let promised = matches!(m.events().get(index + 1), Some(Event::TriggerExecuted(_)));
         let (key, delegate_may) = match event {
             Event::Traded(e) if !promised => (e.account, true),
-            Event::TriggerPlaced(e) => (e.account, true),
             Event::TriggerCancelled(e) if e.reason == CancelReason::Request => (e.account, true),
             Event::Withdrawn(e) => (e.account, false),
             Event::DelegateSet(e) => (e.account, false),
             Event::MarginAccountClosed(e) => (e.account, false),
+            Event::TriggerPlaced(e) => {
+                let place = m.stage.account(&e.account).ok_or("unknown account")?;
+                let account = m.after.margin(place).ok_or("the account is not open")?;
+                let by = account.triggers.iter().find(|t| t.id == e.id).ok_or("no trigger")?.by_delegate;
+                let owner = m.signers.contains(&account.owner);
+                require(owner == (by == 0), || format!("{event:?} by {by}"))?;
+                (e.account, true)
+            }
+            Event::RedeemCancelled(e) => {
+                let ticket = m.stage.ticket(&e.provider, e.nonce).and_then(|t| m.was.tickets[t]);
+                let params = &m.after.pool().core.params;
+                let last = i64::from(params.redeem_delay) + i64::from(params.redeem_window);
+                let over = ticket.is_some_and(|t| m.after.now > t.since + last);
+                let own = m.signers.contains(&e.provider);
+                require(own || over, || format!("the provider did not sign {event:?}"))?;
+                continue;
+            }
             Event::RedeemRequested(RedeemRequested { provider, .. })
-            | Event::RedeemCancelled(RedeemCancelled { provider, .. })
             | Event::Redeemed(Redeemed { provider, .. }) => {
                 require(m.signers.contains(provider), || format!("the provider did not sign {event:?}"))?;
                 continue;

@@ -99,8 +99,10 @@ fn may_withdraw(m: &Moment<'_>, holder: &Holder) -> bool {
     !at_risk || legs(m, holder, None, fresh) && collaterals(m, holder, fresh)
 }
 
+/// Markets without positions are worth the same at any price.
 fn all_markets(m: &Moment<'_>, age: Age) -> bool {
-    (0..MARKETS).all(|market| fresh(of_market(m, market, age)))
+    let empty = |market: usize| m.was.members(market).all(|held| held.is_claim());
+    (0..MARKETS).all(|market| empty(market) || fresh(of_market(m, market, age)))
 }
 
 /// What was done was allowed by the prices, and what was refused for its prices was not.

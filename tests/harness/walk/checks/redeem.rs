@@ -82,7 +82,8 @@ fn gates(m: &Moment<'_>, tranche: usize) -> Verdict {
 /// What each gate lets through of a tranche, by the name of its refusal, before the step.
 fn rooms(m: &Moment<'_>, tranche: usize) -> [(&'static str, i128); 4] {
     let (params, low) = (&m.after.pool().core.params, nav(m, m.was)[0]);
-    let outflow = &m.before.vault(0).core.params.outflow;
+    let vault = &m.before.vault(0).core.params;
+    let limits = (&vault.outflow, vault.max_deposits);
     let backing = |amount, ppm: u32| mul_div_ceil(amount, 1_000_000, i128::from(ppm));
     let mut pool = m.before.pool().core;
     pool.accrue(m.after.now);
@@ -91,7 +92,7 @@ fn rooms(m: &Moment<'_>, tranche: usize) -> [(&'static str, i128); 4] {
     let ratio = if tranche == 0 { junior - backing(senior, params.max_senior_ratio_ppm) } else { i128::MAX };
     [
         ("PoolIdle", pool.idle),
-        ("OutflowLimit", m.was.buckets[0].room(outflow, m.was.recorded[0], m.after.now)),
+        ("OutflowLimit", m.was.anchors[0].room(limits, m.was.recorded[0], m.after.now)),
         ("PoolUtilisation", low - backing(exposure(m), params.max_utilisation_ppm)),
         ("SeniorRatio", ratio),
     ]

@@ -5,7 +5,7 @@ use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::engine::trigger::{Trigger, TriggerKind};
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::program::events::{CancelReason, TriggerExecuted};
+use bulwark_sdk::program::events::{CancelReason, Traded, TriggerExecuted};
 
 use super::Moment;
 use super::oracle::judged_by_fresh_prices;
@@ -79,6 +79,9 @@ pub(super) fn a_trigger_is_cancelled_for_a_reason(m: &Moment<'_>) -> Verdict {
         let right = match e.reason {
             CancelReason::Request => !late && matches!(m.step, Step::CancelTrigger { .. }),
             CancelReason::Expired => late,
+            CancelReason::DelegateChanged => {
+                trigger.by_delegate == 1 && matches!(m.step, Step::SetDelegate { .. })
+            }
             CancelReason::Failed => {
                 !late && met(m, trigger)? && matches!(m.step, Step::ExecuteTrigger { .. })
             }
@@ -94,7 +97,8 @@ pub(super) fn a_trigger_is_cancelled_for_a_reason(m: &Moment<'_>) -> Verdict {
         let count = |ledger: &crate::walk::reference::Ledger| {
             ledger.holders[account].map_or(0, |h| h.triggers.iter().filter(|t| t.is_set()).count())
         };
-        require(count(m.is) + 1 == count(m.was), || "not one trigger is gone".into())?;
+        let gone = m.events().iter().filter(|e| matches!(e, Event::TriggerCancelled(_))).count();
+        require(count(m.is) + gone == count(m.was), || format!("{gone} triggers should be gone"))?;
     }
     Ok(())
 }
@@ -111,47 +115,66 @@ fn impossible(m: &Moment<'_>, account: usize, trigger: &Trigger) -> Verdict {
         trigger.order(now).and_then(|order| market.core.increase(slot, side, &order))
     } else {
         let slot = holder.position_mut(trigger.market);
-        let held = slot.as_ref().map_or(0, |p| p.lots.count());
-        let order = trigger.reduction(slot.as_deref(), held, now);
+        let order = trigger.reduction(&market.core, slot.as_deref(), now);
         order.and_then(|order| market.core.decrease(slot.ok_or(EngineError::NoPosition)?, &order))
     };
     let report = match traded {
         Ok(report) => report,
-        Err(
-            EngineError::NoPosition
-            | EngineError::OppositeSide
-            | EngineError::BelowMinNotional { .. }
-            | EngineError::NotAMultipleOfStep { .. },
-        ) => return Ok(()),
+        Err(EngineError::NoPosition | EngineError::OppositeSide | EngineError::NotAMultipleOfStep { .. }) => {
+            return Ok(());
+        }
+        Err(EngineError::BelowMinNotional { .. }) if entry => return Ok(()),
         Err(other) => return Err(format!("cancelled for what passes: {other}")),
     };
-    let paid = matches!(m.step, Step::ExecuteTrigger { keeper: Some(_), flaw: Flaw::None, .. });
-    let fee = if paid { m.after.exchange().trigger_fee.cast_signed() } else { 0 };
-    holder.quote.0 += report.quote_change.0 - fee;
+    require(entry, || format!("a way out cancelled that was there: {report:?}"))?;
+    holder.quote.0 += report.quote_change.0;
     let mut snapshot = m.before.snapshot();
     snapshot.now = now;
     snapshot.markets.insert(trigger.market, &market);
-    let kind = if entry { HealthType::Init } else { HealthType::Maint };
-    let health = snapshot.health(&holder, kind).map_err(|e| format!("cancelled though nobody knows: {e}"))?;
+    let health = snapshot
+        .health(&holder, HealthType::Init)
+        .map_err(|e| format!("cancelled though nobody knows: {e}"))?;
     require(health.require().is_err(), || format!("cancelled, but {health:?} after it"))?;
     let was = m.was.holders[account].unwrap_or_default();
     let fresh = judged_by_fresh_prices(m, &was, usize::from(trigger.market));
     require(fresh, || "cancelled for prices that have to be refreshed".into())
 }
 
-/// Exactly the exchange's fee, if an account was named; nothing otherwise.
+/// The exchange's fee as far as the taker fee and the trader's quote reach: of an entry no more than its margin can
+/// spare, of a way out all if the account stays healthy, or else nothing.
+fn due(m: &Moment<'_>, (e, t): (&TriggerExecuted, &Traded)) -> Result<u64, String> {
+    let account = m.stage.account(&e.account).ok_or("unknown account")?;
+    let mut holder = Box::new(*m.after.margin(account).ok_or("no account")?);
+    holder.quote.0 += e.fee.cast_signed(); // before the fee
+    let most = m.after.exchange().trigger_fee.min(t.fee_pool + t.fee_insurance + t.fee_protocol);
+    let most = most.min(holder.quote.units_or_zero());
+    let snapshot = m.after.snapshot();
+    if t.lots.signum() == t.position_lots.signum() {
+        let health = snapshot.health(&holder, HealthType::Init).map_err(|e| e.to_string())?;
+        return Ok(most.min(health.excess().map_err(|e| e.to_string())?.units_or_zero()));
+    }
+    holder.quote.0 -= most.cast_signed();
+    let healthy = snapshot.health(&holder, HealthType::Maint).is_ok_and(|health| health.require().is_ok());
+    Ok(if healthy { most } else { 0 })
+}
+
+/// Exactly what is due, if an account was named; nothing otherwise.
 pub(super) fn a_keeper_gets_the_fee(m: &Moment<'_>) -> Verdict {
     let executed = m.events().iter().find_map(|e| match e {
         Event::TriggerExecuted(e) => Some(e),
         _ => None,
     });
-    let (Some(e), Step::ExecuteTrigger { keeper, flaw: Flaw::None, .. }) = (executed, m.step) else {
+    let traded = m.events().iter().find_map(|e| if let Event::Traded(e) = e { Some(e) } else { None });
+    let (Some(e), Some(t), Step::ExecuteTrigger { keeper, flaw: Flaw::None, .. }) =
+        (executed, traded, m.step)
+    else {
         return Ok(());
     };
     let TriggerExecuted { fee, keeper: told, account, .. } = e;
-    let expected = keeper.map_or((0, *account), |keeper| {
-        (m.after.exchange().trigger_fee, m.stage.keys[Stage::margin(keeper)])
-    });
+    let expected = match keeper {
+        Some(keeper) => (due(m, (e, t))?, m.stage.keys[Stage::margin(*keeper)]),
+        None => (0, *account),
+    };
     require((*fee, *told) == expected, || format!("{fee} to {told} for {expected:?}"))?;
     let Some(keeper) = *keeper else { return Ok(()) };
     let quote = |ledger: &crate::walk::reference::Ledger| ledger.holders[keeper].map_or(0, |h| h.quote);

@@ -61,10 +61,13 @@ impl Reference {
         let held = slot.ok_or("no such ticket")?;
         let told = (usize::from(e.tranche), shares + left);
         require(told == (held.tranche, held.shares), || format!("{told:?} of {held:?}"))?;
-        let open = after.now - held.since >= i64::from(params.redeem_delay);
-        require(open, || format!("{held:?} paid at {}", after.now))?;
+        let [delay, window] = [params.redeem_delay, params.redeem_window].map(i64::from);
+        let late = after.now - held.since - delay;
+        require((0..=window).contains(&late), || format!("{held:?} paid at {}", after.now))?;
         let value = mul_div_floor(held.value, left, held.shares);
-        *slot = (left > 0).then_some(Ticket { shares: left, value, ..held });
+        // A tenth or more opens a new window.
+        let since = if 10 * shares >= held.shares { after.now - delay } else { held.since };
+        *slot = (left > 0).then_some(Ticket { shares: left, value, since, ..held });
         let pool = &mut self.ledger.pool;
         pool.all[held.tranche] -= shares;
         pool.redeeming[held.tranche] -= shares;
@@ -72,11 +75,12 @@ impl Reference {
         self.flow(0, -paid, after)
     }
 
-    pub(super) fn taken_back(&mut self, e: &RedeemCancelled, stage: &Stage) -> Verdict {
+    pub(super) fn taken_back(&mut self, e: &RedeemCancelled, stage: &Stage, after: &State) -> Verdict {
         let held = self.ledger.tickets[ticket(stage, &e.provider, e.nonce)?].take();
         let held = held.ok_or("no such ticket")?;
         let told = (usize::from(e.tranche), i128::from(e.shares));
         require(told == (held.tranche, held.shares), || format!("{told:?} of {held:?}"))?;
+        require(after.now >= held.since + 3_600, || format!("{held:?} taken back at {}", after.now))?;
         self.ledger.pool.redeeming[held.tranche] -= held.shares;
         Ok(())
     }

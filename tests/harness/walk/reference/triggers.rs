@@ -5,10 +5,13 @@ use bulwark_sdk::program::events::{TriggerCancelled, TriggerExecuted, TriggerPla
 
 use super::{Holder, Reference, Verdict, require};
 use crate::walk::stage::Stage;
+use crate::walk::state::State;
 
 impl Reference {
     /// The first free slot holds it; its id is the next.
-    pub(super) fn placed(&mut self, e: &TriggerPlaced, stage: &Stage) -> Verdict {
+    pub(super) fn placed(&mut self, e: &TriggerPlaced, stage: &Stage, after: &State) -> Verdict {
+        let written = stage.account(&e.account).and_then(|account| after.margin(account));
+        let written = written.and_then(|account| account.triggers.iter().find(|t| t.id == e.id));
         let holder = self.holder(stage, &e.account)?;
         holder.placed += 1;
         let expected = holder.placed;
@@ -23,6 +26,7 @@ impl Reference {
             market: e.market,
             kind: e.kind,
             side: e.side,
+            by_delegate: written.map_or(0, |t| t.by_delegate), // judged where it is known who signed
             ..Trigger::default()
         };
         Ok(())
