@@ -5,7 +5,7 @@
 
 use bulwark_sdk::engine::market::Market as Core;
 use bulwark_sdk::engine::price::{OracleParams, OracleState};
-use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::engine::units::{Price, Side};
 
 /// One quote unit.
 pub const UNIT: i128 = 1 << 48;
@@ -75,7 +75,7 @@ impl Mark {
 
 /// A Q32.32 price in units of 2^-48.
 #[must_use]
-pub fn bits(price: bulwark_sdk::engine::units::Price) -> i128 {
+pub fn bits(price: Price) -> i128 {
     i128::from(price.to_bits()) << 16
 }
 
@@ -192,6 +192,14 @@ pub fn toxic_fee(core: &Core, lots: i128, elapsed: i64) -> i128 {
     let notional = mul_div_ceil(lots.abs(), i128::from(core.oracle.price.to_bits()), 1 << 32);
     let whole = mul_div_ceil(notional, i128::from(params.toxic_fee_ppm), 1_000_000);
     mul_div_ceil(whole, left, window)
+}
+
+/// What a fill of `lots` may cost under a limit price, Q32.32; `None` if the limit is beyond the range of prices on the
+/// generous side and takes any.
+#[must_use]
+pub fn allowed_by(limit: u64, lots: i128) -> Option<i128> {
+    let any = if lots > 0 { limit > Price::MAX.to_bits() } else { limit < Price::MIN.to_bits() };
+    (!any).then(|| mul_div_ceil(lots, i128::from(limit), 1 << 32))
 }
 
 /// State of a price, as the table of what it may be used for names it.

@@ -9,7 +9,7 @@ use bulwark_sdk::program::events::Traded;
 use bulwark_sdk::program::state::{MarginAccount, Market};
 
 use super::Moment;
-use crate::walk::exact::{Curve, Mark, UNIT, mul_div_ceil, mul_div_floor};
+use crate::walk::exact::{Curve, Mark, UNIT, allowed_by, mul_div_ceil, mul_div_floor};
 use crate::walk::reference::{Verdict, require};
 use crate::walk::stage::narrow;
 use crate::walk::step::{Flaw, Step, Trade};
@@ -67,7 +67,7 @@ pub(super) fn a_fill_keeps_its_limit(m: &Moment<'_>) -> Verdict {
     };
     let (Trade { limit: Some(limit), .. }, Some(e)) = (order, only_trade(m)) else { return Ok(()) };
     let cost = i128::from(e.curve) + i128::from(e.spread);
-    let allowed = mul_div_ceil(i128::from(e.lots), i128::from(*limit), 1 << 32);
+    let allowed = allowed_by(*limit, i128::from(e.lots)).unwrap_or(cost);
     require(cost <= allowed, || format!("costs {cost}, the limit allows {allowed}"))
 }
 
@@ -155,7 +155,8 @@ pub(super) fn a_decrease_helps_or_leaves_enough(m: &Moment<'_>) -> Verdict {
         let holds = after.0 >= before.0 - 2 || after.0 >= 0;
         return require(holds, || format!("excess fell from {} to {}", before.0, after.0));
     }
-    let before = excess(m.before.margin(place), m.before.market(market))?;
+    // Carry is that of now for both: it is no part of the decrease.
+    let before = excess(m.before.margin(place), m.after.market(market))?;
     let after = excess(account, m.after.market(market))?;
     if after >= before {
         return Ok(());

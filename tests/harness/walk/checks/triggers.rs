@@ -9,7 +9,7 @@ use bulwark_sdk::program::events::{CancelReason, Traded, TriggerExecuted};
 
 use super::Moment;
 use super::oracle::judged_by_fresh_prices;
-use crate::walk::exact::mul_div_ceil;
+use crate::walk::exact::allowed_by;
 use crate::walk::reference::{Verdict, require};
 use crate::walk::stage::Stage;
 use crate::walk::step::{Flaw, Step};
@@ -62,9 +62,8 @@ pub(super) fn a_trigger_keeps_its_word(m: &Moment<'_>) -> Verdict {
         let smaller = is.abs() < was.abs() && is * was >= 0;
         require(entry || smaller, || format!("a way out from {was} to {is}"))?;
         let cost = i128::from(t.curve) + i128::from(t.spread);
-        let any = trigger.limit_price == if lots > 0 { u64::MAX } else { 0 };
-        let allowed = mul_div_ceil(lots, i128::from(trigger.limit_price), 1 << 32);
-        require(any || cost <= allowed, || format!("costs {cost}, the limit allows {allowed}"))?;
+        let allowed = allowed_by(trigger.limit_price, lots).unwrap_or(cost);
+        require(cost <= allowed, || format!("costs {cost}, the limit allows {allowed}"))?;
     }
     Ok(())
 }
