@@ -17,7 +17,7 @@ use bulwark_sdk::instruction::{self as ix, OracleAccounts};
 use bulwark_sdk::listings::VaultListing;
 use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs};
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::MarketStatus;
+use bulwark_sdk::program::state::{MarketStatus, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use litesvm::types::TransactionMetadata;
 use solana_message::Message;
@@ -185,6 +185,10 @@ impl Stage {
             let allocate = ix::allocate_liquidity(&world.listings, narrow(market));
             world.send(&[allocate], &[]).expect("allocate_liquidity");
         }
+        // The pool's money has stood for a day: most of it may not leave at once.
+        world.tamper::<Vault>(&stage.keys[Self::vault(0)], |quote| {
+            quote.core.outflow.anchor = quote.core.recorded;
+        });
         // The provider's part is played: the margin account that he happens to have would be one too many.
         let close = ix::close_margin_account(provider.key.pubkey(), provider.margin);
         world.send(&[close], &[&provider.key]).expect("close_margin_account");
@@ -240,7 +244,7 @@ fn exchange() -> World {
             ..usual.pool_params
         },
         quote_params: CollateralParams {
-            outflow: OutflowParams { floor: 50_000 * DOLLAR, max_ppm: 300_000, _padding: 0 },
+            outflow: OutflowParams { floor: 20_000 * DOLLAR, max_ppm: 50_000, _padding: 0 },
             ..fixtures::collateral_params(20_000_000 * DOLLAR)
         },
         risk_groups: RiskGroups { offset_ppm: [500_000, 0, 0, 0, 0, 0, 0, 0] },
