@@ -153,7 +153,8 @@ impl Collateral {
 
     /// Haircut for initial margin, ppm: `1 − (1 − h) · min(1, soft_cap / total)`, rounded up.
     ///
-    /// Beyond the soft cap all deposits together count for as much as at it, so one more never makes its depositor poorer.
+    /// Beyond the soft cap all deposits together count for as much as at it, so one more does not make its depositor poorer
+    /// than the millionth that is rounded.
     ///
     /// # Errors
     /// [`EngineError::Overflow`] never.
