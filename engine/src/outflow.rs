@@ -100,10 +100,10 @@ impl Outflow {
         let (limit, difference) = (self.limit(params)?, balance.abs_diff(self.anchor));
         self.anchor = if balance > self.anchor {
             let young = cap.div_euclid(1_000).min(ppm_ceil(balance, params.max_ppm)?);
-            let step = wide::mul_div(limit.max(young), hours, ONE, Round::Down)?;
+            let step = wide::mul_div(limit.max(young), hours, ONE, Round::Down).unwrap_or(u64::MAX);
             self.anchor.saturating_add(step.min(difference))
         } else {
-            let step = wide::mul_div(limit, hours, ONE, Round::Up)?;
+            let step = wide::mul_div(limit, hours, ONE, Round::Up).unwrap_or(u64::MAX);
             self.anchor.saturating_sub(step.min(difference))
         };
         Ok(())

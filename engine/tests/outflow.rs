@@ -267,7 +267,7 @@ proptest! {
     /// has come nearer by the pace.
     #[test]
     fn the_anchor_follows_what_stood(
-        outflow in any_params(), cap in any_cap(), balance in any_lots(58), anchor in any_lots(58),
+        outflow in any_params(), cap in any_cap(), balance in any_lots(62), anchor in any_lots(58),
         wait in prop_oneof![0..3 * HOUR, 0..2 * DAY, Just(DAY - 1), Just(DAY)],
     ) {
         let mut state = Outflow { anchor, updated_at: NOW };
