@@ -65,8 +65,8 @@ pub struct Tranche {
 pub struct Nav {
     /// For who redeems: every market at the price at which its equity is lowest.
     pub low: u64,
-    /// For who deposits: every market at the price at which its equity is highest, and the pool's fees that
-    /// were not swept yet, for they are earned already.
+    /// For who deposits: every market at the price at which its equity is highest, rounded up, and the pool's fees
+    /// that were not swept yet, for they are earned already.
     pub high: u64,
     /// The pool's exposure: `Σ |S_m|` at the higher price, each market rounded up.
     pub used: u64,
@@ -89,13 +89,15 @@ impl Nav {
         let (book, price) = (&market.book, market.oracle.strict());
         let [lowest, highest] = book.equity_range(price)?;
         let used = price.high.mul_ceil(book.skew()?.count())?;
+        // What a side is owed was rounded up: for who deposits the market is worth that unit more.
+        let rounded = u64::from(book.long.lots != 0).wrapping_add(u64::from(book.short.lots != 0));
         let sum = |a: u64, b: u64| {
             let sum = a.checked_add(b).ok_or(EngineError::Overflow)?;
             Quote::from_units(sum).map(Quote::units_or_zero)
         };
         Ok(Self {
             low: sum(self.low, lowest)?,
-            high: sum(sum(self.high, highest)?, book.fees.pool)?,
+            high: sum(sum(sum(self.high, highest)?, rounded)?, book.fees.pool)?,
             used: sum(self.used, used)?,
             releasable: self.releasable,
         })

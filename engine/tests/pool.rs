@@ -85,13 +85,16 @@ fn a_market_counts_at_the_price_that_is_worse_for_who_acts() {
     let mut pool = new(&TRANCHED);
     pool.idle = 500;
     let nav = at(&pool).plus_market(&market).unwrap();
-    assert_eq!(nav, Nav { low: 1_500, high: 1_557, used: 100, releasable: u64::MAX });
+    assert_eq!(nav, Nav { low: 1_500, high: 1_558, used: 100, releasable: u64::MAX });
     // Shorts count the same, at the higher price and rounded up.
     join(&mut market.book.short, 203, 203);
     market.oracle = OracleState { ema: price(ONE + HALF), ..oracle(ONE) };
     let nav = nav.plus_market(&market).unwrap();
-    // Net short 103: at 1.5 they lost 51.5 to the pool, all rounded against it.
-    assert_eq!(nav, Nav { low: 2_500, high: 1_557 + 1_000 + 51 + 7, used: 100 + 155, releasable: u64::MAX });
+    // Net short 103: at 1.5 they lost 51.5 to the pool, rounded against who acts: a unit a side for a deposit.
+    assert_eq!(
+        nav,
+        Nav { low: 2_500, high: 1_558 + 1_000 + 51 + 2 + 7, used: 100 + 155, releasable: u64::MAX }
+    );
     // More loss than cash is not the pool's.
     market.book.cash = 0;
     join(&mut market.book.long, 1_000, 5_000);

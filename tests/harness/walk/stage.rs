@@ -127,6 +127,14 @@ impl Stage {
         Self::FIRST_WALLET + actor * WALLETS + vault
     }
 
+    /// An actor's own token account of the kind that `key` is of somebody; any other key as it is.
+    #[must_use]
+    pub fn own(&self, key: Pubkey, actor: usize) -> Pubkey {
+        let wallets = &self.keys[Self::FIRST_WALLET..];
+        let kind = wallets.iter().position(|wallet| *wallet == key).map(|place| place % WALLETS);
+        kind.map_or(key, |kind| self.keys[Self::wallet(actor, kind)])
+    }
+
     /// Place of an actor's pool shares of a tranche.
     #[must_use]
     pub const fn shares(actor: usize, tranche: usize) -> Place {

@@ -104,6 +104,8 @@ pub enum Flaw {
     FirstArgument,
     /// Somebody else signs.
     Stranger(usize),
+    /// Somebody else signs, and names token accounts of his own.
+    Thief(usize),
     /// Nobody signs.
     Unsigned,
     /// The last account is missing.
@@ -318,6 +320,15 @@ impl Wish {
 }
 
 impl Flaw {
+    /// The same, of somebody who wants what moves for himself.
+    #[must_use]
+    pub const fn greedy(self) -> Self {
+        match self {
+            Self::Stranger(actor) => Self::Thief(actor),
+            flaw => flaw,
+        }
+    }
+
     /// The instruction with the flaw.
     fn put(self, mut instruction: Instruction, stage: &Stage) -> Instruction {
         let accounts = &mut instruction.accounts;
@@ -330,6 +341,16 @@ impl Flaw {
             }
             Self::Stranger(actor) => {
                 accounts.iter_mut().filter(|a| a.is_signer).for_each(|a| a.pubkey = stage.actors[actor]);
+            }
+            Self::Thief(actor) => {
+                for account in accounts {
+                    let own = if account.is_signer {
+                        stage.actors[actor]
+                    } else {
+                        stage.own(account.pubkey, actor)
+                    };
+                    account.pubkey = own;
+                }
             }
             Self::Unsigned => accounts.iter_mut().for_each(|a| a.is_signer = false),
             Self::Missing => drop(accounts.pop()),

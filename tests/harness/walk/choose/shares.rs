@@ -88,14 +88,16 @@ impl Chooser {
         if self.rng.one_in(4) {
             (0..MARKETS).for_each(|market| self.push(Step::Allocate { market })); // what tickets need comes back
         }
-        let (actor, nonce, flaw) = (ticket / NONCES, (ticket % NONCES) as u64, self.flaw());
+        let (actor, nonce, flaw) = (ticket / NONCES, (ticket % NONCES) as u64, self.flaw().greedy());
         let least = self.rng.weighted(&[(16, 0), (1, 1_000), (1, u64::MAX)]);
         self.push(Step::Redeem { actor, nonce, least, flaw });
     }
 
     pub(super) fn cancel_redeem(&mut self, state: &State) {
-        let (ticket, flaw) = (self.ticket(state), self.flaw());
-        let flaw = if self.rng.one_in(6) { Flaw::Stranger(self.rng.index(ACTORS)) } else { flaw };
+        let (ticket, flaw) = (self.ticket(state), self.flaw().greedy());
+        let other = self.rng.index(ACTORS);
+        let stranger = if other.is_multiple_of(2) { Flaw::Thief(other) } else { Flaw::Stranger(other) };
+        let flaw = if self.rng.one_in(3) { stranger } else { flaw };
         self.push(Step::CancelRedeem { actor: ticket / NONCES, nonce: (ticket % NONCES) as u64, flaw });
     }
 }
