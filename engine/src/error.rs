@@ -178,6 +178,22 @@ pub enum EngineError {
         /// Requirement, quote units.
         requirement: i64,
     },
+    /// Nothing to liquidate: the account holds its requirement.
+    #[error(
+        "equity is {equity} quote units, the maintenance requirement {requirement}: the account is healthy"
+    )]
+    Healthy {
+        /// Equity, quote units.
+        equity: i64,
+        /// Maintenance requirement, quote units.
+        requirement: i64,
+    },
+    /// The pool takes a position at once only if that brings the traders' skew nearer to zero.
+    #[error("the skew is {skew} lots: the pool takes the other side only after the auction")]
+    SkewWouldGrow {
+        /// Net trader lots, signed.
+        skew: i64,
+    },
     /// A parameter outside its hard bound.
     #[error("parameter {name} = {value} is outside {min}..={max}")]
     ParameterOutOfBounds {
