@@ -136,10 +136,11 @@ impl Market {
             return Ok(());
         }
         self.carry.accrued_at = now;
-        let skew = self.book.skew()?;
-        if skew == Lots::ZERO && self.carry.funding_rate == 0 {
+        if self.book.long.lots == 0 && self.book.short.lots == 0 {
+            self.carry.funding_rate = 0; // nobody pays, and who comes next must not meet an old rate
             return Ok(());
         }
+        let skew = self.book.skew()?;
         let seconds = u64::try_from(elapsed.min(MAX_ACCRUAL)).map_err(|_| EngineError::Overflow)?;
         self.accrue_funding(skew, seconds)?;
         self.accrue_borrow(skew, seconds)

@@ -3,7 +3,7 @@
 //! A collateral counts at its price less a haircut: strict price and initial haircut for new risk, live price and
 //! maintenance haircut to stay. Beyond its soft cap the initial haircut grows with the deposited total, so that a crowded
 //! collateral stops adding buying power but never liquidates anyone. Deposits end at a cap that grows from zero by
-//! a bounded share a day; withdrawals pass the leaky bucket of [`crate::outflow`].
+//! a bounded share a day; withdrawals keep above the line of [`crate::outflow`].
 
 use bytemuck::{Pod, Zeroable};
 
@@ -81,7 +81,7 @@ pub struct Collateral {
     pub ramp_from: u64,
     /// When the ramp began, unix seconds.
     pub ramp_since: i64,
-    /// What left lately.
+    /// Below what the tokens may not fall.
     pub outflow: Outflow,
 }
 
@@ -110,8 +110,7 @@ impl Collateral {
     /// # Errors
     /// [`EngineError::Overflow`].
     pub fn receive(&mut self, amount: u64, now: i64) -> Result<()> {
-        self.outflow.advance(&self.params.outflow, self.recorded, now)?;
-        self.outflow.arrived(amount);
+        self.outflow.advance(self.recorded, now)?;
         self.recorded = self.recorded.checked_add(amount).ok_or(EngineError::Overflow)?;
         Ok(())
     }
@@ -124,8 +123,11 @@ impl Collateral {
         let balance = self.recorded;
         let left = balance.checked_sub(amount);
         let left = left.ok_or(EngineError::InsufficientBalance { balance, needed: amount })?;
-        self.outflow.advance(&self.params.outflow, balance, now)?;
-        self.outflow.leave(&self.params.outflow, amount)?;
+        self.outflow.advance(balance, now)?;
+        let available = self.outflow.available(&self.params.outflow, balance)?;
+        if amount > available {
+            return Err(EngineError::OutflowLimit { amount, available });
+        }
         self.recorded = left;
         Ok(())
     }
@@ -136,8 +138,8 @@ impl Collateral {
     /// [`EngineError::Overflow`] never for a stored state.
     pub fn releasable(&self, now: i64) -> Result<u64> {
         let mut outflow = self.outflow;
-        outflow.advance(&self.params.outflow, self.recorded, now)?;
-        Ok(outflow.limit(&self.params.outflow)?.saturating_sub(outflow.level))
+        outflow.advance(self.recorded, now)?;
+        outflow.available(&self.params.outflow, self.recorded)
     }
 
     /// `Ok` if `total` token units are within the cap in force.

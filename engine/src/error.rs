@@ -253,6 +253,9 @@ pub enum EngineError {
         /// Seconds until it can be redeemed.
         seconds_left: i64,
     },
+    /// The redeem window is over.
+    #[error("the ticket's window is over: cancel it, and request again")]
+    RedeemTooLate,
     /// Shares that are worth nothing after the fee.
     #[error("the shares are worth {value} quote units, the fee is {fee}: nothing would be paid, keep them")]
     WorthNothing {

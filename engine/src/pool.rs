@@ -8,7 +8,8 @@
 //! A market is worth something between two prices, live and average, so the pool has a lowest and a highest
 //! value: who deposits pays the price of the highest, who redeems gets that of the lowest. A redemption
 //! takes two steps, a request and, after a delay, the payment of the lower of what the shares were worth then and
-//! are worth now: nobody leaves before a loss that he sees coming. What idle cash, utilisation or the senior's cushion
+//! are worth now, within a window that is short against the delay: who sees a loss coming has to be in his window by
+//! chance to leave before it. What idle cash, utilisation or the senior's cushion
 //! does not allow stays in the ticket.
 //!
 //! Invariant I12, at every value between lowest and highest:
@@ -31,7 +32,7 @@ mod params;
 mod redeem;
 
 pub use params::{PoolParams, TrancheKind};
-pub use redeem::{RedeemReport, Ticket};
+pub use redeem::{MIN_TICKET_AGE, RedeemReport, Ticket};
 
 use bytemuck::{Pod, Zeroable};
 

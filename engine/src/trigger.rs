@@ -7,9 +7,10 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::market::Market;
 use crate::position::Position;
 use crate::trade::Order;
-use crate::units::{Price, Side};
+use crate::units::{Price, Quote, Side};
 use crate::{EngineError, Result};
 
 /// Triggers an account can hold.
@@ -81,8 +82,10 @@ pub struct Trigger {
     pub kind: u8,
     /// [`Side`] of the position that it opens, increases or decreases.
     pub side: u8,
+    /// 1 if a delegate placed it: it goes with him.
+    pub by_delegate: u8,
     /// Explicit padding.
-    pub _padding: [u8; 4],
+    pub _padding: [u8; 3],
 }
 
 impl Trigger {
@@ -153,18 +156,29 @@ impl Trigger {
         Ok(Order { lots: self.lots, limit, now })
     }
 
-    /// The order of a reduce-only trigger, cut down to what the position holds: `held` lots.
+    /// The order of a reduce-only trigger for what the position holds: all of it if there is no more, or if less would
+    /// leave too little.
     ///
     /// # Errors
-    /// [`EngineError::NoPosition`] if there is nothing on the trigger's side.
-    pub fn reduction(&self, position: Option<&Position>, held: u64, now: i64) -> Result<Order> {
-        match position {
-            Some(position) if position.side == self.side && held > 0 => {
-                let order = self.order(now)?;
-                Ok(Order { lots: if order.lots >= held { Order::ALL } else { order.lots }, ..order })
-            }
-            _ => Err(EngineError::NoPosition),
+    /// [`EngineError::NoPosition`] if there is nothing on the trigger's side, [`EngineError::Overflow`].
+    pub fn reduction(&self, market: &Market, position: Option<&Position>, now: i64) -> Result<Order> {
+        let position = position.filter(|p| p.side == self.side && p.is_open());
+        let position = position.ok_or(EngineError::NoPosition)?;
+        let held = market.book.side(position.side()?).member(position)?.lots.count();
+        if held == 0 {
+            return Err(EngineError::NoPosition);
         }
+        let order = self.order(now)?;
+        let left = market.notional(held.saturating_sub(order.lots))?;
+        let lots = if left < market.params.min_notional { Order::ALL } else { order.lots };
+        Ok(Order { lots, ..order })
+    }
+
+    /// What its keeper may be paid, quote units: the exchange's fee, as far as the taker fee of the trade and the account's
+    /// quote reach. So a fee is never borrowed, and to pay oneself costs more than it brings.
+    #[must_use]
+    pub fn keeper_fee(fee: u64, taker_fee: u64, quote: Quote) -> u64 {
+        fee.min(taker_fee).min(quote.units_or_zero())
     }
 
     /// Buys like a long or sells like a short.
@@ -173,20 +187,24 @@ impl Trigger {
     }
 }
 
-/// Whether a trigger that failed with this error can never succeed as the account stands, and is cancelled.
-///
-/// A price that is not usable, a pause, a fill beyond the limit price, and the market's caps, which others can fill and
-/// free again, pass by themselves: the trigger waits.
-#[must_use]
-pub const fn is_final(error: &EngineError) -> bool {
-    matches!(
-        error,
-        EngineError::InsufficientMargin { .. }
-            | EngineError::NoPosition
-            | EngineError::OppositeSide
-            | EngineError::BelowMinNotional { .. }
-            | EngineError::NotAMultipleOfStep { .. }
-    )
+impl Trigger {
+    /// Whether it is cancelled when it fails with this error: the account as it stands can't do it. An entry without
+    /// margin goes, though margin may return with the price; what protects a position stays as long as there is one.
+    ///
+    /// A price that is not usable, a pause, a fill beyond the limit price, and the market's caps, which others can fill
+    /// and free again, pass by themselves: the trigger waits.
+    #[must_use]
+    pub const fn is_cancelled_by(&self, error: &EngineError) -> bool {
+        match error {
+            EngineError::NoPosition | EngineError::OppositeSide | EngineError::NotAMultipleOfStep { .. } => {
+                true
+            }
+            EngineError::InsufficientMargin { .. } | EngineError::BelowMinNotional { .. } => {
+                matches!(self.is_reduce_only(), Ok(false))
+            }
+            _ => false,
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Trigger>() == 48);

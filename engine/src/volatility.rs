@@ -19,8 +19,10 @@ use crate::{EngineError, Result};
 
 /// Half-lives of the two variances, seconds.
 pub const HALF_LIVES: [u32; 2] = [1_800, 86_400];
-/// Largest move of one print that counts, ppm: eight times the price.
-const MAX_MOVE_PPM: u64 = 1 << 23;
+/// Largest move of one print that counts, ppm: one misprint must not make the market unusable for hours.
+const MAX_MOVE_PPM: u64 = 100_000;
+/// Largest half spread that volatility alone asks for, ppm: what a close may cost does not grow without bound.
+pub const MAX_VOLATILE_SPREAD_PPM: u64 = 10_000;
 /// Fraction bits of a variance and of the drifting maintenance fraction.
 const FRACTION: u32 = 16;
 /// √30 s, ppm.
@@ -124,7 +126,7 @@ impl VolatilityState {
         let (from, to) = (from.to_bits(), to.to_bits());
         let moved = wide::mul_div(from.abs_diff(to), PPM, from, Round::Up).unwrap_or(MAX_MOVE_PPM);
         let moved = moved.min(MAX_MOVE_PPM);
-        let square = moved.saturating_mul(moved).wrapping_shl(FRACTION); // at most 2^62
+        let square = moved.saturating_mul(moved).wrapping_shl(FRACTION); // at most 2^50
         let sample = square.checked_div(u64::from(elapsed)).ok_or(EngineError::Overflow)?;
         for (variance, half_life) in self.variances.iter_mut().zip(HALF_LIVES) {
             let weight = decay::ONE.saturating_sub(decay::remaining(elapsed, half_life)?);
@@ -191,7 +193,8 @@ impl VolatilityState {
         Ok(())
     }
 
-    /// Half spread that a price of this age pays for its volatility, ppm, rounded up: `k·σ·√(age + 0.4 s)`.
+    /// Half spread that a price of this age pays for its volatility, ppm, rounded up: `k·σ·√(age + 0.4 s)`, at most
+    /// [`MAX_VOLATILE_SPREAD_PPM`].
     ///
     /// # Errors
     /// [`EngineError::Overflow`] never for a valid state.
@@ -203,7 +206,8 @@ impl VolatilityState {
         let tenths = age_seconds.min(HOUR).saturating_mul(10).saturating_add(4);
         let root = tenths.saturating_mul(100_000_000_000).isqrt().saturating_add(1);
         let root = u32::try_from(root).map_err(|_| EngineError::Overflow)?;
-        ppm_ceil(ppm_ceil(u64::from(self.sigma_ppm), root)?, params.spread_sigma_ppm)
+        let half_spread = ppm_ceil(ppm_ceil(u64::from(self.sigma_ppm), root)?, params.spread_sigma_ppm)?;
+        Ok(half_spread.min(MAX_VOLATILE_SPREAD_PPM))
     }
 }
 

@@ -1,15 +1,17 @@
 //! One valid instance of every instruction, in a chain where all that it could be confused with exists too.
 
 use bulwark_sdk::engine::pool::TrancheKind;
+use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::engine::units::Side;
-use bulwark_sdk::instruction::{self as ix, Margin, Order};
+use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
 use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::{MarketStatus, Vault};
+use bulwark_sdk::program::state::{MarketStatus, RedeemTicket, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, *};
 use bulwark_tests::{Keypair, SOL, SOL_VAULT, Signer, Trader, World};
 
+use crate::liquidity_instances::liquidity;
 use crate::support::with_lamports;
 
 /// A third asset: not listed yet.
@@ -43,8 +45,10 @@ pub struct Stage {
     pub sponsor: Keypair,
     /// Alice's SOL tokens.
     pub sol_tokens: Pubkey,
-    /// Alice's pool shares.
-    pub shares: Pubkey,
+    /// Alice's pool shares, junior and senior.
+    pub shares: [Pubkey; 2],
+    /// Bob's junior shares.
+    pub shares_of_bob: Pubkey,
 }
 
 /// Index of the BTC vault.
@@ -65,12 +69,30 @@ impl Stage {
         world.open(&alice, SOL, Side::Long, 10 * SOL_ASSET.one()).expect("open");
         world.open(&alice, fixtures::BTC, Side::Short, BTC_ASSET.one() / 10).expect("open");
         world.open(&bob, SOL, Side::Long, SOL_ASSET.one()).expect("open");
-        let shares = world.add_liquidity(&alice, 1_000_000 * DOLLAR).expect("add_liquidity");
+        let shares = TrancheKind::BOTH.map(|tranche| {
+            let amount = if tranche == TrancheKind::Junior { 1_000_000 } else { 100_000 };
+            world.add_to_tranche(&alice, tranche, amount * DOLLAR).expect("add_liquidity")
+        });
+        let shares_of_bob = world.add_liquidity(&bob, 10_000 * DOLLAR).expect("add_liquidity");
         let sponsor = world.keypair();
         let sponsor = with_lamports(&mut world, sponsor);
+        let tickets = [
+            (&alice, TrancheKind::Junior, shares[0], 0),
+            (&alice, TrancheKind::Senior, shares[1], 1),
+            (&bob, TrancheKind::Junior, shares_of_bob, 0),
+        ];
+        for (trader, tranche, shares, nonce) in tickets {
+            let owner = trader.key.pubkey();
+            let keys = (owner, sponsor.pubkey(), shares);
+            let request = ix::request_redeem(&world.listings, tranche, keys, (nonce, 1_000 * DOLLAR));
+            world.send(&[request], &[&trader.key, &sponsor]).expect("request_redeem");
+            // As old as it must be.
+            let ticket = address::redeem_ticket(&owner, nonce);
+            world.tamper::<RedeemTicket>(&ticket, |ticket| ticket.core.requested_at -= 86_400);
+        }
         world.print(&ETH_ASSET, ETH_ASSET.price, 1);
         world.create_mint(fixtures::address("mint ETH"), 8);
-        Self { world, alice, bob, sponsor, sol_tokens, shares }
+        Self { world, alice, bob, sponsor, sol_tokens, shares, shares_of_bob }
     }
 
     fn margin<T>(&self, build: impl FnOnce(Margin<'_>) -> T) -> T {
@@ -94,7 +116,8 @@ impl Stage {
         }
     }
 
-    fn into_instance(
+    /// The instance of an instruction on this stage, with the names of its accounts.
+    pub fn into_instance(
         mut self,
         (name, accounts): (&'static str, &'static [&'static str]),
         instruction: Instruction,
@@ -112,10 +135,16 @@ impl Stage {
             ("margin of Bob", self.bob.margin),
             ("blank", blank),
             ("share mint", address::share_mint(TrancheKind::Junior)),
+            ("senior mint", address::share_mint(TrancheKind::Senior)),
+            ("ticket of Alice", address::redeem_ticket(&self.alice.key.pubkey(), 0)),
+            ("senior ticket of Alice", address::redeem_ticket(&self.alice.key.pubkey(), 1)),
+            ("ticket of Bob", address::redeem_ticket(&self.bob.key.pubkey(), 0)),
             ("ETH mint", fixtures::address("mint ETH")),
             ("USDC of Alice", self.alice.tokens),
             ("SOL of Alice", self.sol_tokens),
-            ("shares of Alice", self.shares),
+            ("shares of Alice", self.shares[0]),
+            ("senior shares of Alice", self.shares[1]),
+            ("shares of Bob", self.shares_of_bob),
             ("USDC of Bob", self.bob.tokens),
             ("Token", address::TOKEN_PROGRAM),
             ("Token-2022", address::TOKEN_2022_PROGRAM),
@@ -290,6 +319,30 @@ fn trading() -> Vec<Instance> {
     ]
 }
 
+/// Instructions of triggers: a limit entry whose price has come.
+fn triggers() -> Vec<Instance> {
+    let mut stage = Stage::new();
+    let (listings, owner) = (stage.world.listings.clone(), stage.alice.key.pubkey());
+    let order = Order { market: SOL, lots: SOL_ASSET.one(), limit_price: u64::MAX };
+    let (trigger_price, expiry) = (stage.world.market(SOL).core.mark().to_bits(), GENESIS + 3_600);
+    let trigger = TriggerOrder { kind: TriggerKind::Limit, side: Side::Long, trigger_price, order, expiry };
+    let place = stage.margin(|margin| ix::place_trigger(&listings, owner, margin, &trigger).expect("builds"));
+    let key = stage.alice.key.insecure_clone();
+    stage.world.send(std::slice::from_ref(&place), &[&key]).expect("place_trigger");
+    let id = stage.world.margin(&stage.alice.margin).triggers[0].id;
+    let keeper = Some(stage.bob.margin);
+    let execute = stage.margin(|margin| ix::execute_trigger(&listings, margin, id, keeper).expect("builds"));
+    let cancel = stage.margin(|margin| ix::cancel_trigger(owner, margin, id));
+    let mut placed = Stage::new();
+    placed.world.svm = stage.world.svm.clone();
+    let execute_names = &["exchange", "margin_account", "market", "keeper_account"];
+    vec![
+        stage.into_instance(("execute_trigger", execute_names), execute),
+        placed.into_instance(("cancel_trigger", &["authority", "margin_account"]), cancel),
+        Stage::new().into_instance(("place_trigger", &["authority", "margin_account", "market"]), place),
+    ]
+}
+
 /// Instructions that anyone may send, and the pool's.
 fn common() -> Vec<Instance> {
     let stage = Stage::new();
@@ -302,21 +355,6 @@ fn common() -> Vec<Instance> {
     quoted.world.tamper::<Vault>(&listings.vaults[0].address, |v| v.sources = quote_sources);
     quoted.world.print(&usd, usd.price, 1);
     let refresh_quote = ix::refresh_vault((0, &listings.vaults[0].mint), World::oracles(&usd));
-    let keys = (stage.alice.key.pubkey(), stage.alice.tokens, stage.shares);
-    let add = ix::add_liquidity(&listings, TrancheKind::Junior, keys, (1_000 * DOLLAR, 1)).expect("builds");
-    let add_names = &[
-        "provider",
-        "exchange",
-        "pool",
-        "quote_vault",
-        "token_account",
-        "source",
-        "mint",
-        "share_mint",
-        "shares",
-        "token_program",
-        "share_token_program",
-    ];
     let members = [stage.alice.margin, stage.bob.margin];
     let check = ix::check_invariants(Some(&listings.vaults[0]), Some(SOL), members);
     let refresh_names = &["exchange", "vault", "primary", "secondary"];
@@ -329,7 +367,6 @@ fn common() -> Vec<Instance> {
         ),
         Stage::new().into_instance(("refresh_vault", refresh_names), refresh_vault),
         quoted.into_instance(("refresh_vault, quote", refresh_names), refresh_quote),
-        Stage::new().into_instance(("add_liquidity", add_names), add),
         Stage::new().into_instance(
             ("allocate_liquidity", &["exchange", "pool", "market"]),
             ix::allocate_liquidity(&listings, SOL),
@@ -341,5 +378,5 @@ fn common() -> Vec<Instance> {
 
 /// An instance of every instruction but `initialize_exchange`, on a chain with an exchange.
 pub fn on_stage() -> Vec<Instance> {
-    [listing(), accounts(), trading(), common()].into_iter().flatten().collect()
+    [listing(), accounts(), trading(), triggers(), common(), liquidity()].into_iter().flatten().collect()
 }

@@ -1,58 +1,17 @@
 //! `add_liquidity`: shares at the worse price for who comes in, and nothing to win by being first.
 
-use anchor_lang::solana_program::program_pack::Pack;
-use anchor_spl::token::spl_token;
+use bulwark_sdk::address;
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::events::{Deposited, LiquidityAdded, Withdrawn};
-use bulwark_sdk::program::state::{Market, Pool, Vault};
-use bulwark_sdk::{Instruction, Pubkey, address};
+use bulwark_sdk::program::state::{Market, Vault};
 use bulwark_tests::fixtures::*;
-use bulwark_tests::{SOL, Signer, Trader, World};
+use bulwark_tests::{SOL, Signer, World};
 
+use crate::provider::*;
 use crate::support::*;
-
-/// A provider with tokens, an empty share account and the instruction that adds liquidity.
-struct Provider {
-    trader: Trader,
-    shares: Pubkey,
-}
-
-impl Provider {
-    fn new(world: &mut World, amount: u64) -> Self {
-        let trader = world.trader(amount);
-        let shares = world.create_tokens(address::share_mint(TrancheKind::Junior), trader.key.pubkey(), 0);
-        Self { trader, shares }
-    }
-
-    fn add(&self, world: &World, amount: u64, min_shares: u64) -> Instruction {
-        let keys = (self.trader.key.pubkey(), self.trader.tokens, self.shares);
-        ix::add_liquidity(&world.listings, TrancheKind::Junior, keys, (amount, min_shares)).expect("builds")
-    }
-
-    /// What was minted for this amount.
-    fn mint(&self, world: &mut World, amount: u64) -> LiquidityAdded {
-        let add = self.add(world, amount, 0);
-        let outcome = accept(world, &add, &[&self.trader.key]);
-        let Event::LiquidityAdded(added) = event(&outcome) else { panic!("{outcome:?}") };
-        added.clone()
-    }
-}
-
-/// Income of the pool that no deposit explains, as fees and lost trades bring it.
-fn earn(world: &mut World, amount: u64) {
-    let vault = world.listings.vaults[0];
-    world.tamper::<Pool>(&address::pool(), |pool| pool.core.idle += amount);
-    world.tamper::<Vault>(&vault.address, |v| v.core.recorded += amount);
-    world.write_tokens(vault.token_account, |tokens| tokens.amount += amount);
-}
-
-fn supply(world: &World) -> u64 {
-    let mint = world.svm.get_account(&address::share_mint(TrancheKind::Junior)).expect("share mint");
-    spl_token::state::Mint::unpack(&mint.data).expect("mint").supply
-}
 
 #[test]
 fn the_first_provider_gets_a_share_for_each_unit_and_the_next_ones_their_part() {
@@ -91,7 +50,7 @@ fn the_first_provider_gets_a_share_for_each_unit_and_the_next_ones_their_part() 
 
     let pool = world.pool();
     assert_eq!((pool.core.idle, pool.sequence, pool.core.junior.shares), (2_500_000, 2, 1_000_000 + shares));
-    assert_eq!(supply(&world), pool.core.junior.shares);
+    assert_eq!(supply(&world, TrancheKind::Junior), pool.core.junior.shares);
     assert_eq!(
         (world.token_balance(&first.shares), world.token_balance(&second.shares)),
         (1_000_000, shares)
@@ -126,7 +85,7 @@ fn a_provider_comes_in_at_the_price_that_is_worse_for_the_provider() {
         assert!(earned > 0, "fees that were not swept belong to those who are in");
         let btc = equity(BTC, world.market(BTC).core.oracle.price);
         let nav = world.pool().core.idle + sol + earned + btc;
-        let supply = supply(&world);
+        let supply = supply(&world, TrancheKind::Junior);
         let provider = Provider::new(&mut world, DOLLAR);
         let added = provider.mint(&mut world, DOLLAR);
         let expected = u128::from(DOLLAR) * u128::from(supply + 1_000) / u128::from(nav + 1_000);
@@ -267,7 +226,7 @@ fn sweeping_before_or_after_a_deposit_mints_the_same_shares() {
             accept(&mut world, &ix::sweep_market(*market), &[]);
         }
         let provider = Provider::new(&mut world, 1_000 * DOLLAR);
-        let supply = u128::from(supply(&world));
+        let supply = u128::from(supply(&world, TrancheKind::Junior));
         let LiquidityAdded { nav, shares, .. } = provider.mint(&mut world, 1_000 * DOLLAR);
         let without = u128::from(nav - fees[1]) + 1_000;
         let more = u128::from(1_000 * DOLLAR) * (supply + 1_000) / without;
@@ -298,12 +257,6 @@ fn liquidity_is_capped_by_the_net_asset_value_to_the_unit() {
     refuse(&mut world, &more, &[&key], "DepositCap");
 }
 
-/// What an account's shares are worth now.
-fn worth(world: &World, shares: &Pubkey) -> u64 {
-    let (pool, held) = (world.pool(), world.token_balance(shares));
-    world.ask(|snapshot| snapshot.share_value(&pool, TrancheKind::Junior, held)).expect("value")
-}
-
 #[test]
 fn attack_inflating_the_share_price_before_the_second_provider() {
     // By tokens sent to the vault: they belong to nobody and move no price.
@@ -327,8 +280,8 @@ fn attack_inflating_the_share_price_before_the_second_provider() {
                 assert!(failure.is("TooSmallForOneShare"), "refused rather than robbed: {failure:?}")
             }
             Ok(_) => {
-                let lost = deposit - worth(&world, &victim.shares);
-                let thief_lost = 1 + spent - worth(&world, &thief.shares);
+                let lost = deposit - victim.worth(&world);
+                let thief_lost = 1 + spent - thief.worth(&world);
                 assert!(lost <= spent / 1_000 + 1, "the victim lost {lost} of {deposit}");
                 assert!(
                     thief_lost > spent / 2 && thief_lost > lost,

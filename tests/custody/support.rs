@@ -138,3 +138,19 @@ pub const BROKEN: u8 = Pause::INCREASE.0 | Pause::WITHDRAW.0;
 pub fn quote(world: &World, margin: &Pubkey) -> i64 {
     world.get::<MarginAccount>(margin).quote.0
 }
+
+/// As [`refuse`], and the log says this: the limit and the value.
+#[track_caller]
+pub fn refuse_saying(
+    world: &mut World,
+    instruction: &Instruction,
+    signers: &[&Keypair],
+    (name, text): (&str, &str),
+) {
+    let before = Snapshot::take(world);
+    let result = world.send_unchecked(std::slice::from_ref(instruction), signers);
+    let logs = result.as_ref().err().map(|failure| failure.logs.join("\n")).unwrap_or_default();
+    refused(result, name);
+    assert!(logs.contains(text), "{text:?} is not in the log:\n{logs}");
+    assert_eq!(before.changes(world), [], "{name}");
+}

@@ -59,7 +59,8 @@ impl ModelMarket {
     pub fn accrue(&mut self, now: i64) {
         let seconds = i128::from(now - self.accrued_at).min(3_600); // an idle market does not jump
         self.accrued_at = now;
-        if self.skew == 0 && self.funding_rate == 0 {
+        if self.skew == 0 {
+            self.funding_rate = 0; // one trader in each market: without a skew nobody is left to pay
             return;
         }
         let velocity = i128::from(self.params.carry.funding_velocity_ppm);

@@ -82,7 +82,7 @@ impl Stage {
         let lots = actor.position.lots();
         let side = usize::from(lots < 0);
         let paid = (lots * (model.carry()[side] - since[side])) >> 48;
-        let rate = model.funding_rate() * 100_000_000 >> 48;
+        let rate = (model.funding_rate() * 100_000_000) >> 48;
         show::say(&format!(
             "{}: the funding rate is {} % a day; {} has {} {} so far.",
             World::asset(actor.market).name,

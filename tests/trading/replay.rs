@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bulwark_sdk::engine::market::MarketParams;
+use bulwark_sdk::engine::trigger::TriggerKind::{Limit, StopLoss, TakeProfit};
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
@@ -274,7 +275,7 @@ fn act(world: &mut World, rng: &mut Rng, actors: &[Actor]) {
     let (trader, market) = (&actor.trader, rng.pick(&[SOL, BTC]));
     let asset = World::asset(market);
     let lots = asset.lots_worth(1 + rng.below(30_000)) / 100_000_000 * 100_000_000;
-    match rng.below(20) {
+    match rng.below(23) {
         0..=7 => {
             let held = world.margin(&trader.margin);
             let side = held.position(market).and_then(|slot| held.positions[slot].side().ok());
@@ -297,6 +298,33 @@ fn act(world: &mut World, rng: &mut Rng, actors: &[Actor]) {
         }
         15 => drop(world.send(&[ix::sweep_market(market)], &[])),
         16 => drop(world.send(&[ix::allocate_liquidity(&world.listings, market)], &[])),
+        20 => {
+            let account = world.margin(&trader.margin);
+            let margin = ix::Margin { address: trader.margin, account: &account };
+            let (kind, side) = (rng.pick(&[Limit, TakeProfit, StopLoss]), rng.pick(&Side::BOTH));
+            let buys = (kind == Limit) == (side == Side::Long);
+            let limit_price = if buys { u64::MAX } else { 0 };
+            let order = ix::TriggerOrder {
+                kind,
+                side,
+                trigger_price: world.market(market).core.mark().to_bits(),
+                order: ix::Order { market, lots, limit_price },
+                expiry: world.now() + 300,
+            };
+            let place =
+                ix::place_trigger(&world.listings, trader.key.pubkey_(), margin, &order).expect("builds");
+            let _ = world.send(&[place], &[&trader.key]);
+        }
+        21..=22 => {
+            let keeper = actors.iter().map(|a| a.trader.margin).find(|key| *key != trader.margin);
+            let account = world.margin(&trader.margin);
+            let margin = ix::Margin { address: trader.margin, account: &account };
+            for id in account.triggers.iter().filter(|t| t.is_set()).map(|t| t.id) {
+                let keeper = keeper.filter(|_| rng.below(3) > 0);
+                let execute = ix::execute_trigger(&world.listings, margin, id, keeper).expect("builds");
+                let _ = world.send(&[execute], &[]);
+            }
+        }
         17 if rng.below(3) == 0 => drop(world.add_liquidity(trader, rng.below(1_000) * DOLLAR)),
         _ => {
             let percent = i64::try_from(75 + rng.below(51)).expect("small");
@@ -310,8 +338,9 @@ fn act(world: &mut World, rng: &mut Rng, actors: &[Actor]) {
 
 #[test]
 fn the_events_of_a_random_history_reproduce_every_balance() {
-    // Trades, trades that leave a claim, claims paid, losses collected, money lent, returned, fees swept.
-    let mut counts = [0; 7];
+    // Trades, trades that leave a claim, claims paid, losses collected, money lent, returned, fees swept; triggers
+    // executed for nothing, for a fee, cancelled.
+    let mut counts = [0; 10];
     for seed in [1, 2_026, 7_919] {
         let mut rng = Rng(seed);
         // Markets with little money of their own: profits exceed it now and then.
@@ -347,6 +376,8 @@ fn the_events_of_a_random_history_reproduce_every_balance() {
                 Event::PositionSettled(e) if e.loss > 0 => counts[3] += 1,
                 Event::LiquidityAllocated(e) => counts[4 + usize::from(e.amount < 0)] += 1,
                 Event::MarketSwept(_) => counts[6] += 1,
+                Event::TriggerExecuted(e) => counts[7 + usize::from(e.fee > 0)] += 1,
+                Event::TriggerCancelled(_) => counts[9] += 1,
                 _ => {}
             }
         }

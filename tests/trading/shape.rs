@@ -11,22 +11,22 @@ use bulwark_tests::{SOL, Trader, World};
 use crate::support::{PubkeyOf as _, refused};
 
 /// Bytes that a transaction may have on the wire.
-const PACKET: usize = 1_232;
+pub const PACKET: usize = 1_232;
 const NAMES: [&str; 17] = [
     "M00", "M01", "M02", "M03", "M04", "M05", "M06", "M07", "M08", "M09", "M10", "M11", "M12", "M13", "M14",
     "M15", "M16",
 ];
 
-fn asset(n: usize) -> Asset {
+pub fn asset(n: usize) -> Asset {
     Asset { name: NAMES[n], ..SOL_ASSET }
 }
 
-fn index(n: usize) -> u16 {
+pub fn index(n: usize) -> u16 {
     u16::try_from(n).expect("small")
 }
 
 /// 17 markets and 8 volatile collaterals, all Fresh, and a trader with 15 positions and 8 collaterals.
-fn crowd() -> (World, Trader, Vec<bulwark_sdk::Pubkey>) {
+pub fn crowd() -> (World, Trader, Vec<bulwark_sdk::Pubkey>) {
     let mut world = World::empty();
     for n in 0..17 {
         let params = bulwark_sdk::engine::market::MarketParams {
@@ -53,7 +53,7 @@ fn crowd() -> (World, Trader, Vec<bulwark_sdk::Pubkey>) {
 }
 
 /// Bytes on the wire if the owner pays himself.
-fn wire(instruction: &Instruction, owner: &bulwark_sdk::Pubkey) -> usize {
+pub fn wire(instruction: &Instruction, owner: &bulwark_sdk::Pubkey) -> usize {
     let message = solana_message::Message::new(std::slice::from_ref(instruction), Some(owner));
     let signatures = usize::from(message.header.num_required_signatures);
     1 + 64 * signatures + message.serialize().len()

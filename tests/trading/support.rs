@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use bulwark_sdk::engine::market::{Market as Core, MarketParams};
+use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::event::Event;
 use bulwark_sdk::health::Snapshot;
-use bulwark_sdk::instruction::{self as ix, Order};
+use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
 use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, Pool, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{Asset, DOLLAR, PRINT};
-use bulwark_tests::{Keypair, Outcome, Trader, World};
+use bulwark_tests::{Failure, Keypair, Outcome, Trader, World};
 
 /// A base asset at 125 dollars: 0.125 quote units a lot, which Q32.32 holds exactly.
 pub const UNI: Asset = Asset { name: "UNI", lot_decimals: 9, price: 125 * PRINT };
@@ -249,4 +251,80 @@ impl Held {
 pub fn signed(side: Side, lots: u64) -> i64 {
     let lots = i64::try_from(lots).expect("lots fit");
     if side == Side::Long { lots } else { -lots }
+}
+
+/// A trigger for these lots at any fill price, for an hour.
+pub fn trigger(
+    world: &World,
+    (kind, side): (TriggerKind, Side),
+    lots: u64,
+    trigger_price: u64,
+) -> TriggerOrder {
+    let buys = (kind == TriggerKind::Limit) == (side == Side::Long);
+    let limit_price = if buys { u64::MAX } else { 0 };
+    let order = Order { market: MARKET, lots, limit_price };
+    TriggerOrder { kind, side, trigger_price, order, expiry: world.now() + 3_600 }
+}
+
+/// The instruction that places a trigger, signed by its owner.
+pub fn place_instruction(world: &World, who: &Trader, trigger: &TriggerOrder) -> Instruction {
+    let account = world.margin(&who.margin);
+    let margin = Margin { address: who.margin, account: &account };
+    ix::place_trigger(&world.listings, who.key.pubkey_(), margin, trigger).expect("builds")
+}
+
+/// Places a trigger. Returns its id.
+pub fn place(world: &mut World, who: &Trader, trigger: &TriggerOrder) -> u64 {
+    let place = place_instruction(world, who, trigger);
+    let outcome = world.send(&[place], &[&who.key]).expect("place_trigger");
+    match outcome.events.as_slice() {
+        [Event::TriggerPlaced(placed)] => placed.id,
+        other => panic!("one event of placing, not {other:?}"),
+    }
+}
+
+/// The instruction that executes a trigger: nobody signs.
+pub fn execute_instruction(world: &World, who: &Trader, id: u64, keeper: Option<&Trader>) -> Instruction {
+    let account = world.margin(&who.margin);
+    let margin = Margin { address: who.margin, account: &account };
+    ix::execute_trigger(&world.listings, margin, id, keeper.map(|k| k.margin)).expect("builds")
+}
+
+/// Executes a trigger for anyone.
+pub fn execute(
+    world: &mut World,
+    who: &Trader,
+    id: u64,
+    keeper: Option<&Trader>,
+) -> Result<Outcome, Failure> {
+    let execute = execute_instruction(world, who, id, keeper);
+    world.send(&[execute], &[])
+}
+
+/// The instruction with which `signer` cancels a trigger of this account.
+pub fn cancel_instruction(world: &World, signer: Pubkey, who: &Trader, id: u64) -> Instruction {
+    let account = world.margin(&who.margin);
+    ix::cancel_trigger(signer, Margin { address: who.margin, account: &account }, id)
+}
+
+/// Ids of the triggers that wait.
+pub fn waiting(world: &World, who: &Trader) -> Vec<u64> {
+    world.margin(&who.margin).triggers.iter().filter(|t| t.is_set()).map(|t| t.id).collect()
+}
+
+/// A print of now without a step of the clock, refreshed into the [`UNI`] market.
+pub fn print_now(world: &mut World, price: i64, conf: u64) {
+    world.print(&UNI, price, conf);
+    world.send(&[ix::refresh_market(MARKET, World::oracles(&UNI))], &[]).expect("refresh_market");
+}
+
+/// Mark of the [`UNI`] market, Q32.32.
+pub fn mark(world: &World) -> u64 {
+    world.market(MARKET).core.mark().to_bits()
+}
+
+/// Places a trigger for these lots at any fill price, for an hour. Returns its id.
+pub fn arm(world: &mut World, who: &Trader, what: (TriggerKind, Side), lots: u64, price: u64) -> u64 {
+    let trigger = trigger(world, what, lots, price);
+    place(world, who, &trigger)
 }

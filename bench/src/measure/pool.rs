@@ -114,6 +114,8 @@ pub fn redeem(bench: &mut Bench) -> Result<u64, Failure> {
 pub fn cancel_redeem(bench: &mut Bench) -> Result<u64, Failure> {
     let provider = provider(bench, TrancheKind::Junior)?;
     request(bench, &provider)?;
-    let ticket = bench.world.get(&address::redeem_ticket(&provider.0.key.pubkey(), 0));
-    send(bench, ix::cancel_redeem(&ticket, provider.1), &[&provider.0.key])
+    bench.world.advance(3_600);
+    let owner = provider.0.key.pubkey();
+    let ticket = bench.world.get(&address::redeem_ticket(&owner, 0));
+    send(bench, ix::cancel_redeem(owner, &ticket, provider.1), &[&provider.0.key])
 }

@@ -22,19 +22,20 @@ pub struct PoolParams {
     pub max_senior_ratio_ppm: u32,
     /// Largest exposure that a redemption may leave, ppm of the net asset value.
     pub max_utilisation_ppm: u32,
-    /// Explicit padding.
-    pub _padding: u32,
+    /// Seconds after the delay in which a ticket can be redeemed: one that could wait for bad news would be a free option
+    /// to leave before them.
+    pub redeem_window: u32,
 }
 
 impl PoolParams {
-    /// A day's delay, no fee, no senior shares, 80 % utilisation.
+    /// A day's delay and six hours' window, no fee, no senior shares, 80 % utilisation.
     pub const DEFAULT: Self = Self {
         redeem_delay: 86_400,
         redeem_fee_ppm: 0,
         senior_rate_ppm: 0,
         max_senior_ratio_ppm: 0,
         max_utilisation_ppm: 800_000,
-        _padding: 0,
+        redeem_window: 21_600,
     };
 
     /// Checks the hard bounds of the program.
@@ -43,6 +44,7 @@ impl PoolParams {
     /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
     pub fn validate(&self) -> Result<()> {
         within("redeem_delay", self.redeem_delay, 3_600, 2_592_000)?;
+        within("redeem_window", self.redeem_window, 3_600, 172_800)?;
         within("redeem_fee_ppm", self.redeem_fee_ppm, 0, 10_000)?;
         within("senior_rate_ppm", self.senior_rate_ppm, 0, 300_000)?;
         within("max_senior_ratio_ppm", self.max_senior_ratio_ppm, 0, 3_000_000)?;

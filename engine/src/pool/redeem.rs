@@ -7,6 +7,9 @@ use crate::units::{PPM, ppm_ceil, ppm_floor};
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
+/// Seconds that a ticket stands at least before it can be cancelled.
+pub const MIN_TICKET_AGE: i64 = 3_600;
+
 /// A request to redeem shares.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
@@ -55,11 +58,28 @@ impl Pool {
         Ok(Ticket { shares, value, requested_at: now })
     }
 
-    /// Empties a ticket and returns its shares. Always possible; nothing is gained or lost by it.
+    /// Whether a ticket's time is over: then anyone may give its shares back.
+    #[must_use]
+    pub fn is_over(&self, ticket: &Ticket, now: i64) -> bool {
+        now > self.opens(ticket).saturating_add(i64::from(self.params.redeem_window))
+    }
+
+    /// When a ticket can be redeemed from, unix seconds.
+    fn opens(&self, ticket: &Ticket) -> i64 {
+        ticket.requested_at.saturating_add(i64::from(self.params.redeem_delay))
+    }
+
+    /// Empties a ticket and returns its shares; nothing is gained or lost by it. What is about to leave is kept out of the
+    /// markets, so a ticket stands for [`MIN_TICKET_AGE`] at least.
     ///
     /// # Errors
-    /// [`EngineError::ZeroAmount`] for an empty ticket, [`EngineError::Corrupt`] for one of another pool.
-    pub fn cancel(&mut self, kind: TrancheKind, ticket: &mut Ticket) -> Result<u64> {
+    /// [`EngineError::RedeemTooEarly`] before that, [`EngineError::ZeroAmount`] for an empty ticket,
+    /// [`EngineError::Corrupt`] for one of another pool.
+    pub fn cancel(&mut self, kind: TrancheKind, ticket: &mut Ticket, now: i64) -> Result<u64> {
+        let seconds_left = ticket.requested_at.saturating_add(MIN_TICKET_AGE).saturating_sub(now);
+        if seconds_left > 0 {
+            return Err(EngineError::RedeemTooEarly { seconds_left });
+        }
         let Ticket { shares, .. } = core::mem::take(ticket);
         if shares == 0 {
             return Err(EngineError::ZeroAmount);
@@ -71,10 +91,11 @@ impl Pool {
 
     /// Redeems a ticket at the lower of its value at the request and now, as far as the gates allow: idle cash, what
     /// may leave the vault, utilisation, and for junior shares the senior's ratio. The rest stays in the ticket, rounded down.
-    /// A redemption in part takes shares of the same price; what it loses by rounding is worth a unit at most.
+    /// A redemption in part takes shares of the same price; what it loses by rounding is worth a unit at most. Its window
+    /// begins anew: it is the pool that could not pay.
     ///
     /// # Errors
-    /// [`EngineError::RedeemTooEarly`]; [`EngineError::ZeroAmount`] for an empty ticket;
+    /// [`EngineError::RedeemTooEarly`]; [`EngineError::RedeemTooLate`] after the window; [`EngineError::ZeroAmount`] for an empty ticket;
     /// [`EngineError::WorthNothing`]; if a gate leaves nothing to pay [`EngineError::PoolIdle`],
     /// [`EngineError::OutflowLimit`], [`EngineError::PoolUtilisation`] or [`EngineError::SeniorRatio`], with what paying the whole ticket would
     /// lead to; [`EngineError::Corrupt`] for a ticket of another pool; [`EngineError::Overflow`].
@@ -86,9 +107,12 @@ impl Pool {
         now: i64,
     ) -> Result<RedeemReport> {
         self.accrue(now);
-        let opens = ticket.requested_at.saturating_add(i64::from(self.params.redeem_delay));
+        let opens = self.opens(ticket);
         if now < opens {
             return Err(EngineError::RedeemTooEarly { seconds_left: opens.saturating_sub(now) });
+        }
+        if self.is_over(ticket, now) {
+            return Err(EngineError::RedeemTooLate);
         }
         if ticket.shares == 0 {
             return Err(EngineError::ZeroAmount);
@@ -100,7 +124,7 @@ impl Pool {
         *ticket = Ticket {
             shares: left,
             value: wide::mul_div(ticket.value, left, held, Round::Down)?,
-            requested_at: ticket.requested_at,
+            requested_at: now.saturating_sub(i64::from(self.params.redeem_delay)),
         };
         let tranche = self.tranche_mut(kind);
         tranche.shares = tranche.shares.checked_sub(report.shares).ok_or(CORRUPT)?;

@@ -108,8 +108,11 @@ pub enum BulwarkError {
     #[msg("the senior claim would exceed its ratio to the junior tranche: more junior or less senior first")]
     SeniorRatio,
     /// See the message.
-    #[msg("the redeem delay is not over: see the log for the seconds left")]
+    #[msg("too early to redeem or cancel this ticket: see the log for the seconds left")]
     RedeemTooEarly,
+    /// See the message.
+    #[msg("the redeem window is over: send cancel_redeem, then request_redeem again")]
+    RedeemTooLate,
     /// See the message.
     #[msg("the shares are worth nothing after the fee: keep them")]
     WorthNothing,
@@ -264,6 +267,7 @@ impl From<EngineError> for BulwarkError {
             EngineError::SeniorImpaired { .. } => Self::SeniorImpaired,
             EngineError::SeniorRatio { .. } => Self::SeniorRatio,
             EngineError::RedeemTooEarly { .. } => Self::RedeemTooEarly,
+            EngineError::RedeemTooLate => Self::RedeemTooLate,
             EngineError::WorthNothing { .. } => Self::WorthNothing,
             EngineError::PoolIdle { .. } => Self::PoolIdle,
             EngineError::PoolUtilisation { .. } => Self::PoolUtilisation,

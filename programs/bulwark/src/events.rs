@@ -248,6 +248,8 @@ pub enum CancelReason {
     Expired,
     /// When its price came, the account could not do it: margin, no position left, or a size that is not allowed.
     Failed,
+    /// A delegate had placed it, and the delegate changed.
+    DelegateChanged,
 }
 
 /// A trigger was cancelled.

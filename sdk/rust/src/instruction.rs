@@ -454,12 +454,13 @@ pub fn redeem(
     Ok(with_readonly(instruction, listings.markets.iter().copied()))
 }
 
-/// Takes the shares of a ticket back to the token account `shares` of its owner, who signs.
+/// Takes the shares of a ticket back to the token account `shares` of its owner. Signed by the owner, or by anyone once
+/// the ticket's window is over.
 #[must_use]
-pub fn cancel_redeem(ticket: &RedeemTicket, shares: Pubkey) -> Instruction {
+pub fn cancel_redeem(authority: Pubkey, ticket: &RedeemTicket, shares: Pubkey) -> Instruction {
     let tranche = if ticket.tranche == 0 { TrancheKind::Junior } else { TrancheKind::Senior };
     let accounts = accounts::CancelRedeem {
-        provider: ticket.owner,
+        authority,
         payer: ticket.payer,
         exchange: address::exchange(),
         pool: address::pool(),

@@ -1,4 +1,5 @@
-//! Take pool shares back out of a ticket. Never paused: it only undoes a request.
+//! Take pool shares back out of a ticket, an hour after the request at the earliest; by anyone once its window is over.
+//! Never paused: it only undoes a request.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
@@ -14,11 +15,11 @@ use crate::tokens::require_plain;
 /// Accounts of `cancel_redeem`.
 #[derive(Accounts)]
 pub struct CancelRedeem<'info> {
-    /// Owner of the ticket.
-    pub provider: Signer<'info>,
-    /// Who paid the ticket's rent: gets it back.
+    /// Owner of the ticket; anyone once its window is over.
+    pub authority: Signer<'info>,
+    /// CHECK: who paid the ticket's rent: gets it back.
     #[account(mut, constraint = ticket.load()?.payer == payer.key() @ BulwarkError::WrongAccount)]
-    pub payer: SystemAccount<'info>,
+    pub payer: UncheckedAccount<'info>,
     /// The exchange: mints the shares.
     pub exchange: AccountLoader<'info, Exchange>,
     /// The pool.
@@ -30,7 +31,7 @@ pub struct CancelRedeem<'info> {
     /// Mint of the shares.
     #[account(mut)]
     pub share_mint: InterfaceAccount<'info, Mint>,
-    /// The provider's shares.
+    /// Shares of the ticket's owner.
     #[account(mut)]
     pub shares: InterfaceAccount<'info, TokenAccount>,
     /// Token program of the shares.
@@ -42,12 +43,14 @@ pub(crate) fn handler(ctx: Context<CancelRedeem>) -> Result<()> {
     let shares = {
         let mut ticket = accounts.ticket.load_mut()?;
         let mut pool = accounts.pool.load_mut()?;
-        require!(ticket.owner == accounts.provider.key(), BulwarkError::Unauthorized);
+        let now = Clock::get()?.unix_timestamp;
+        let may = ticket.owner == accounts.authority.key() || pool.core.is_over(&ticket.core, now);
+        require!(may, BulwarkError::Unauthorized);
         require!(accounts.shares.mint == accounts.share_mint.key(), BulwarkError::BadTokenAccount);
-        require_plain(&accounts.shares, accounts.provider.key)?;
+        require_plain(&accounts.shares, &ticket.owner)?;
         let tranche = TrancheKind::from_byte(ticket.tranche).or_error()?;
         require!(pool.tranche(&accounts.share_mint.key()) == Some(tranche), BulwarkError::WrongAccount);
-        let shares = pool.core.cancel(tranche, &mut ticket.core).or_error()?;
+        let shares = pool.core.cancel(tranche, &mut ticket.core, now).or_error()?;
         emit!(RedeemCancelled {
             provider: ticket.owner,
             nonce: ticket.nonce,

@@ -2,7 +2,6 @@
 //! excess over maintenance margin, or else must leave the account healthy.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::units::Quote;
 
 use super::trade::{self, Desk, Trade};
 use crate::errors::{BulwarkError, OrProgramError as _};
@@ -29,7 +28,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Trade<'info>>, args: &ClosePosi
     let order = trade::order(direction, args.lots, args.limit_price)?;
     let legs = ctx.remaining_accounts;
     let (exchange, account, market) = (&*exchange, &mut *account, &mut *market);
-    let mut desk = Desk { exchange, account, market, legs, keeper_fee: Quote::ZERO };
+    let mut desk = Desk { exchange, account, market, legs, keeper_fee: 0 };
     let done = desk.decrease(&order)?;
 
     emit!(desk.event(ctx.accounts.margin_account.key(), &done)?);

@@ -80,6 +80,7 @@ impl<'info> CreateMarket<'info> {
 pub(crate) fn handler(ctx: Context<CreateMarket>, args: &CreateMarketArgs) -> Result<()> {
     let (accounts, bump) = (&ctx.accounts, ctx.bumps.market);
     require!(args.index == accounts.exchange.load()?.market_count, BulwarkError::WrongAccount);
+    require!(args.index < Exchange::MAX_MARKETS, BulwarkError::TooManyListings);
     if accounts.market.data_is_empty() {
         return accounts.allocate(args.index, bump);
     }

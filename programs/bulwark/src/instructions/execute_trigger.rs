@@ -1,12 +1,14 @@
 //! Execute a trigger whose price has come. For anyone to call, and paid by the trader.
 //!
-//! A trigger that has expired, or that the account can't do any more (margin, no position left), is cancelled: the call
-//! succeeds, nothing is traded and nothing is paid. Whatever passes by itself (a price that needs a refresh, a pause, a
-//! fill beyond the limit, a cap) fails the call and leaves the trigger.
+//! A trigger that has expired, or that the account can't do any more (no margin for an entry, no position left), is
+//! cancelled: the call succeeds, nothing is traded and nothing is paid. Whatever passes by itself (a price that needs a
+//! refresh or is wide, a pause, a fill beyond the limit, a cap) fails the call and leaves the trigger. The keeper is paid
+//! the exchange's fee, as far as the taker fee of the trade and the trader's quote reach, if the trader stays healthy.
 
 use anchor_lang::prelude::*;
 use bulwark_engine::margin::{HealthType, Legs};
-use bulwark_engine::trigger::{self, Trigger, TriggerKind};
+use bulwark_engine::price::{Action, Age};
+use bulwark_engine::trigger::{Trigger, TriggerKind};
 use bulwark_engine::units::{Quote, Side};
 use bytemuck::Pod;
 
@@ -34,7 +36,10 @@ pub struct ExecuteTrigger<'info> {
 
 /// Runs the trigger's order.
 fn run(desk: &mut Desk<'_, '_>, trigger: &Trigger, now: i64) -> core::result::Result<Done, Refusal> {
-    trigger.require_met(desk.market.core.mark())?;
+    // The trader does not choose the moment, so only an undoubted price will do.
+    let core = &desk.market.core;
+    core.oracle.require(&core.params.oracle, (Action::Increase, Age::Trade), now)?;
+    trigger.require_met(core.mark())?;
     let side = Side::from_byte(trigger.side)?;
     match TriggerKind::from_byte(trigger.kind)? {
         TriggerKind::Limit => {
@@ -43,18 +48,16 @@ fn run(desk: &mut Desk<'_, '_>, trigger: &Trigger, now: i64) -> core::result::Re
         }
         TriggerKind::TakeProfit | TriggerKind::StopLoss => {
             let position = desk.account.position_mut(desk.market.index).copied();
-            let ladder = desk.market.core.book.side(side);
-            let held = position.as_ref().map_or(Ok(0), |p| ladder.member(p).map(|held| held.lots.count()))?;
-            desk.decrease(&trigger.reduction(position.as_ref(), held, now)?)
+            desk.decrease(&trigger.reduction(&desk.market.core, position.as_ref(), now)?)
         }
     }
 }
 
-/// Whether a refusal means that the trigger can never succeed as the account stands. A collateral or quote token whose
-/// price needs a refresh counts less than it is worth: then the caller has to refresh it first.
-fn is_final(refusal: &Refusal, desk: &Desk<'_, '_>, now: i64) -> Result<bool> {
+/// Whether a refusal cancels the trigger. A collateral or quote token whose price needs a refresh counts less than it is
+/// worth: then the caller has to refresh it first.
+fn is_cancelled(trigger: &Trigger, refusal: &Refusal, desk: &Desk<'_, '_>, now: i64) -> Result<bool> {
     let Refusal::Engine(error) = refusal else { return Ok(false) };
-    if !trigger::is_final(error) {
+    if !trigger.is_cancelled_by(error) {
         return Ok(false);
     }
     if matches!(error, bulwark_engine::EngineError::InsufficientMargin { .. }) {
@@ -81,11 +84,14 @@ pub(crate) fn handler<'info>(ctx: Context<'info, ExecuteTrigger<'info>>, id: u64
     let exchange = ctx.accounts.exchange.load()?;
     let mut account = ctx.accounts.margin_account.load_mut()?;
     let mut market = ctx.accounts.market.load_mut()?;
+    let key = ctx.accounts.margin_account.key();
     let mut keeper = match &ctx.accounts.keeper_account {
-        Some(keeper) => Some(keeper.load_mut()?),
+        Some(keeper) => {
+            require!(keeper.key() != key, BulwarkError::DuplicateAccount);
+            Some(keeper.load_mut()?)
+        }
         None => None,
     };
-    let key = ctx.accounts.margin_account.key();
 
     let trigger = *account.trigger(id)?;
     require!(trigger.market == market.index, BulwarkError::WrongAccount);
@@ -95,8 +101,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, ExecuteTrigger<'info>>, id: u64
         return Ok(());
     }
 
-    let fee = if keeper.is_some() { exchange.trigger_fee } else { 0 };
-    let keeper_fee = Quote::from_units(fee).or_error()?;
+    let keeper_fee = if keeper.is_some() { exchange.trigger_fee } else { 0 };
     // An increase is judged after it was made: a refused one is taken back from this copy.
     let before = (copy_of(&*account), copy_of(&*market));
     let legs = ctx.remaining_accounts;
@@ -104,14 +109,15 @@ pub(crate) fn handler<'info>(ctx: Context<'info, ExecuteTrigger<'info>>, id: u64
     match run(&mut desk, &trigger, now) {
         Ok(done) => {
             emit!(desk.event(key, &done)?);
+            let fee = done.keeper_fee;
             if let Some(keeper) = &mut keeper {
-                keeper.credit(keeper_fee).or_error()?;
+                keeper.credit(Quote::from_units(fee).or_error()?).or_error()?;
             }
             let sequence = state::next(&mut market.sequence)?;
             let keeper = ctx.accounts.keeper_account.as_ref().map_or(key, |keeper| keeper.key());
             emit!(TriggerExecuted { account: key, market: market.index, sequence, id, keeper, fee });
         }
-        Err(refusal) if is_final(&refusal, &desk, now)? => {
+        Err(refusal) if is_cancelled(&trigger, &refusal, &desk, now)? => {
             restore(&mut *account, &before.0);
             restore(&mut *market, &before.1);
             emit!(TriggerCancelled { account: key, id, reason: CancelReason::Failed });

@@ -11,7 +11,7 @@ use crate::health::view;
 use crate::state::{Exchange, Market, Pool};
 
 /// What the pool is worth with every market but `skip`, from the accounts that follow the instruction's own in index
-/// order. Every market must be Fresh at `age`.
+/// order. Every market that holds positions must be Fresh at `age`.
 ///
 /// # Errors
 /// A missing or another account; a price that is not Fresh.
@@ -30,13 +30,15 @@ pub(super) fn nav(
     Ok(nav)
 }
 
-/// With one market more, which must be Fresh at `age`.
+/// With one market more, which must be Fresh at `age` unless it holds no positions: then no price changes its worth.
 ///
 /// # Errors
 /// A price that is not Fresh.
 pub(super) fn plus_market(nav: Nav, market: &Market, (age, now): (Age, i64)) -> Result<Nav> {
     let core = &market.core;
-    core.oracle.require(&core.params.oracle, (Action::PoolShares, age), now).or_error()?;
+    if core.book.long.lots != 0 || core.book.short.lots != 0 {
+        core.oracle.require(&core.params.oracle, (Action::PoolShares, age), now).or_error()?;
+    }
     nav.plus_market(core).or_error()
 }
 

@@ -1,7 +1,7 @@
 //! Increase a position.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::units::{Quote, Side};
+use bulwark_engine::units::Side;
 
 use super::trade::{self, Desk, Trade};
 use crate::errors::OrProgramError as _;
@@ -30,7 +30,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Trade<'info>>, args: &OpenPosit
     let order = trade::order(side, args.lots, args.limit_price)?;
     let legs = ctx.remaining_accounts;
     let (exchange, account, market) = (&*exchange, &mut *account, &mut *market);
-    let mut desk = Desk { exchange, account, market, legs, keeper_fee: Quote::ZERO };
+    let mut desk = Desk { exchange, account, market, legs, keeper_fee: 0 };
     let done = desk.increase(side, &order)?;
 
     emit!(desk.event(ctx.accounts.margin_account.key(), &done)?);

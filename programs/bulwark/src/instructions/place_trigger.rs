@@ -55,6 +55,7 @@ pub(crate) fn handler(ctx: Context<PlaceTrigger>, args: &PlaceTriggerArgs) -> Re
         market: market.index,
         kind: args.kind,
         side: args.side,
+        by_delegate: u8::from(account.owner != ctx.accounts.authority.key()),
         ..Trigger::default()
     };
     trigger.validate(market.core.params.step, Clock::get()?.unix_timestamp).or_error()?;

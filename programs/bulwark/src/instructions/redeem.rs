@@ -1,4 +1,4 @@
-//! Pay a redeem ticket after its delay, whole or as far as the pool can; what is left stays in the ticket. An empty
+//! Pay a redeem ticket after its delay and within its window, whole or as far as the pool can; what is left stays in the ticket. An empty
 //! ticket is closed.
 
 use anchor_lang::prelude::*;
@@ -17,9 +17,9 @@ use crate::tokens::{Transfer, require_plain};
 pub struct Redeem<'info> {
     /// Owner of the ticket.
     pub provider: Signer<'info>,
-    /// Who paid the ticket's rent: gets it back with the last of the shares.
+    /// CHECK: who paid the ticket's rent: gets it back with the last of the shares.
     #[account(mut, constraint = ticket.load()?.payer == payer.key() @ BulwarkError::WrongAccount)]
-    pub payer: SystemAccount<'info>,
+    pub payer: UncheckedAccount<'info>,
     /// The exchange: signs for its vaults.
     #[account(has_one = quote_vault @ BulwarkError::WrongAccount)]
     pub exchange: AccountLoader<'info, Exchange>,

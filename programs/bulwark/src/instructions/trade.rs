@@ -4,6 +4,7 @@ use anchor_lang::prelude::*;
 use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::position::Position;
 use bulwark_engine::trade::{Order, TradeReport};
+use bulwark_engine::trigger::Trigger;
 use bulwark_engine::units::{Quote, Side};
 
 use crate::errors::{BulwarkError, OrProgramError as _, Refusal};
@@ -56,8 +57,8 @@ pub(super) struct Desk<'a, 'info> {
     pub market: &'a mut Market,
     /// The account's other markets, then its vaults, in slot order.
     pub legs: &'a [AccountInfo<'info>],
-    /// What a keeper is paid for the trade, quote units.
-    pub keeper_fee: Quote,
+    /// What a keeper is paid for the trade at most, quote units.
+    pub keeper_fee: u64,
 }
 
 /// A trade that went through.
@@ -66,6 +67,8 @@ pub(super) struct Done {
     pub position: Position,
     /// What moved.
     pub report: TradeReport,
+    /// What the keeper is paid, quote units.
+    pub keeper_fee: u64,
 }
 
 impl Desk<'_, '_> {
@@ -78,16 +81,21 @@ impl Desk<'_, '_> {
         let slot = slot.ok_or(BulwarkError::NoFreePositionSlot)?;
         let report = self.market.core.increase(slot, side, order)?;
         let position = *slot;
-        self.account.credit(report.quote_change.minus(self.keeper_fee)?)?;
+        let quote = self.account.credit(report.quote_change)?;
 
         let health = HealthType::Init;
         let mut portfolio = self.others((health, order.now))?;
         let leg = Health::of_position_at_stored_price(&self.market.core, &position, health)?;
         portfolio.add_position(leg, self.market.core.params.risk_group, &position)?;
         let weight = self.exchange.quote_weight.at(order.now);
-        portfolio.add(Health::of_quote(self.account.quote, weight, health)?)?;
-        portfolio.health(&self.exchange.risk_groups)?.require()?;
-        Ok(Done { position, report })
+        portfolio.add(Health::of_quote(quote, weight, health)?)?;
+        let health = portfolio.health(&self.exchange.risk_groups)?;
+        health.require()?;
+        // No more than what the account has to spare.
+        let fee = self.keeper_fee.min(health.excess()?.units_or_zero());
+        let keeper_fee = Trigger::keeper_fee(fee, report.fee, quote);
+        self.account.credit(Quote::ZERO.minus(Quote::from_units(keeper_fee)?)?)?;
+        Ok(Done { position, report, keeper_fee })
     }
 
     /// Decreases a position; equity over maintenance margin must not fall, or else the account must be healthy.
@@ -101,22 +109,41 @@ impl Desk<'_, '_> {
         let before = leg(self.market, slot, quote)?;
         let report = self.market.core.decrease(slot, order)?;
         let position = *slot;
-        let quote = self.account.credit(report.quote_change.minus(self.keeper_fee)?)?;
+        let quote = self.account.credit(report.quote_change)?;
         let after = leg(self.market, &position, quote)?;
 
-        let group = self.market.core.params.risk_group;
-        let groups = &self.exchange.risk_groups;
-        if !after.is_no_worse_than(before, groups.offset(group))? {
-            let mut portfolio = self.others((HealthType::Maint, order.now))?;
-            let balance = Health { equity: quote, requirement: Quote::ZERO };
-            portfolio.add(balance)?;
-            if position.is_open() {
-                let leg = Health { equity: after.equity.minus(quote)?, ..after };
-                portfolio.add_position(leg, group, &position)?;
-            }
-            portfolio.health(groups)?.require()?;
+        let offset = self.exchange.risk_groups.offset(self.market.core.params.risk_group);
+        if !after.is_no_worse_than(before, offset)? {
+            self.with_leg(&position, order.now)?.require()?;
         }
-        Ok(Done { position, report })
+        let keeper_fee =
+            self.pay_keeper(&position, Trigger::keeper_fee(self.keeper_fee, report.fee, quote), order.now)?;
+        Ok(Done { position, report, keeper_fee })
+    }
+
+    /// Maintenance health of the whole account with its position in this market.
+    fn with_leg(&self, position: &Position, now: i64) -> core::result::Result<Health, Refusal> {
+        let mut portfolio = self.others((HealthType::Maint, now))?;
+        portfolio.add(Health { equity: self.account.quote, requirement: Quote::ZERO })?;
+        if position.is_open() {
+            let leg = leg(self.market, position, Quote::ZERO)?;
+            portfolio.add_position(leg, self.market.core.params.risk_group, position)?;
+        }
+        Ok(portfolio.health(&self.exchange.risk_groups)?)
+    }
+
+    /// Takes a keeper's fee from an account that is healthy after it: whatever can't be shown to be, pays nobody.
+    fn pay_keeper(&mut self, position: &Position, fee: u64, now: i64) -> core::result::Result<u64, Refusal> {
+        if fee == 0 {
+            return Ok(0);
+        }
+        let before = self.account.quote;
+        self.account.quote = before.minus(Quote::from_units(fee)?)?;
+        if self.with_leg(position, now).is_ok_and(|health| health.require().is_ok()) {
+            return Ok(fee);
+        }
+        self.account.quote = before;
+        Ok(0)
     }
 
     fn others(
@@ -131,7 +158,7 @@ impl Desk<'_, '_> {
     ///
     /// # Errors
     /// Never in practice.
-    pub fn event(&mut self, account: Pubkey, Done { position, report }: &Done) -> Result<Traded> {
+    pub fn event(&mut self, account: Pubkey, Done { position, report, .. }: &Done) -> Result<Traded> {
         Ok(Traded {
             account,
             market: self.market.index,

@@ -50,6 +50,8 @@ pub struct Exchange {
 impl Exchange {
     /// First seed of the address.
     pub const SEED: &'static [u8] = b"exchange";
+    /// Most markets: one transaction must be able to value the whole pool.
+    pub const MAX_MARKETS: u16 = 32;
     /// Bytes of the account.
     pub const SPACE: usize = 8 + size_of::<Self>();
 }

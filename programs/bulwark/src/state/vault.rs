@@ -51,4 +51,4 @@ impl Vault {
     }
 }
 
-const _: () = assert!(Vault::SPACE == 8 + 80 + 144 + 176 + 128);
+const _: () = assert!(Vault::SPACE == 8 + 80 + 144 + 168 + 128);
