@@ -35,6 +35,12 @@ demo: binaries ## the life of a market, on the compiled program
 test: build ## all tests: engine, SDK and the compiled program
 	cargo test --workspace --locked
 
+STEPS ?= 100000
+SEED ?= 1
+.PHONY: walk
+walk: binaries ## random walks, checked after every step: STEPS=100000 SEED=1
+	$(TARGET)/debug/walk --steps $(STEPS) --seed $(SEED)
+
 .PHONY: bench bench-check bench-write
 bench: binaries ## compute units of every instruction, also to target/bench/cu.json
 	$(TARGET)/debug/bulwark-bench

@@ -125,21 +125,22 @@ struct Drift {
 impl Market {
     /// Accrues funding and borrow up to `now`. Must come before anything that changes price, skew or cash.
     ///
-    /// `dF = P·∫rate dt / 86400` is added to both indices: rounded up for longs and down for shorts, by less than
-    /// 2^-47 quote units per lot. `dB = P·borrow·dt / 86400`, rounded up, moves the heavier side's index against it.
+    /// `dF = P·∫rate dt / 86400` is added to both indices: rounded up for longs and down for shorts, by at most 2^-48 quote
+    /// units per lot of what the stored rates give; the change of a rate itself is rounded down. `dB = P·borrow·dt / 86400`, rounded up, moves the heavier side's index against it.
     ///
     /// # Errors
     /// [`EngineError::Overflow`] never for a stored state.
     pub fn accrue(&mut self, now: i64) -> Result<()> {
+        if self.book.long.lots == 0 && self.book.short.lots == 0 {
+            self.carry.funding_rate = 0; // nobody pays, and who comes next must not meet an old rate
+            self.carry.accrued_at = self.carry.accrued_at.max(now);
+            return Ok(());
+        }
         let elapsed = now.saturating_sub(self.carry.accrued_at);
         if elapsed <= 0 {
             return Ok(());
         }
         self.carry.accrued_at = now;
-        if self.book.long.lots == 0 && self.book.short.lots == 0 {
-            self.carry.funding_rate = 0; // nobody pays, and who comes next must not meet an old rate
-            return Ok(());
-        }
         let skew = self.book.skew()?;
         let seconds = u64::try_from(elapsed.min(MAX_ACCRUAL)).map_err(|_| EngineError::Overflow)?;
         self.accrue_funding(skew, seconds)?;

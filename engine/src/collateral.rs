@@ -110,7 +110,7 @@ impl Collateral {
     /// # Errors
     /// [`EngineError::Overflow`].
     pub fn receive(&mut self, amount: u64, now: i64) -> Result<()> {
-        self.outflow.advance(self.recorded, now)?;
+        self.outflow.advance((&self.params.outflow, self.params.max_deposits), self.recorded, now)?;
         self.recorded = self.recorded.checked_add(amount).ok_or(EngineError::Overflow)?;
         Ok(())
     }
@@ -123,7 +123,7 @@ impl Collateral {
         let balance = self.recorded;
         let left = balance.checked_sub(amount);
         let left = left.ok_or(EngineError::InsufficientBalance { balance, needed: amount })?;
-        self.outflow.advance(balance, now)?;
+        self.outflow.advance((&self.params.outflow, self.params.max_deposits), balance, now)?;
         let available = self.outflow.available(&self.params.outflow, balance)?;
         if amount > available {
             return Err(EngineError::OutflowLimit { amount, available });
@@ -138,7 +138,7 @@ impl Collateral {
     /// [`EngineError::Overflow`] never for a stored state.
     pub fn releasable(&self, now: i64) -> Result<u64> {
         let mut outflow = self.outflow;
-        outflow.advance(self.recorded, now)?;
+        outflow.advance((&self.params.outflow, self.params.max_deposits), self.recorded, now)?;
         outflow.available(&self.params.outflow, self.recorded)
     }
 
@@ -151,7 +151,9 @@ impl Collateral {
         if total > cap { Err(EngineError::DepositCap { total, cap }) } else { Ok(()) }
     }
 
-    /// Haircut for initial margin, ppm: `min(1, h · max(1, total / soft_cap))`, rounded up.
+    /// Haircut for initial margin, ppm: `1 − (1 − h) · min(1, soft_cap / total)`, rounded up.
+    ///
+    /// Beyond the soft cap all deposits together count for as much as at it, so one more never makes its depositor poorer.
     ///
     /// # Errors
     /// [`EngineError::Overflow`] never.
@@ -160,12 +162,9 @@ impl Collateral {
         if self.recorded <= params.soft_cap {
             return Ok(params.haircut_init_ppm);
         }
-        if params.soft_cap == 0 {
-            return Ok(PPM_ONE);
-        }
-        let crowded =
-            wide::mul_div(u64::from(params.haircut_init_ppm), self.recorded, params.soft_cap, Round::Up);
-        u32::try_from(crowded.unwrap_or(PPM).min(PPM)).map_err(|_| EngineError::Overflow)
+        let kept = u64::from(PPM_ONE.saturating_sub(params.haircut_init_ppm));
+        let counted = wide::mul_div(kept, params.soft_cap, self.recorded, Round::Down)?;
+        u32::try_from(PPM.saturating_sub(counted)).map_err(|_| EngineError::Overflow)
     }
 
     /// Worth of `amount` token units after the haircut, rounded down.

@@ -248,9 +248,9 @@ pub enum EngineError {
         cap: u64,
     },
     /// The redeem delay is not over.
-    #[error("the ticket can be redeemed in {seconds_left} s: wait")]
+    #[error("too early to redeem or cancel the ticket: wait {seconds_left} s")]
     RedeemTooEarly {
-        /// Seconds until it can be redeemed.
+        /// Seconds until it can be redeemed, or cancelled.
         seconds_left: i64,
     },
     /// The redeem window is over.

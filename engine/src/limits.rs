@@ -46,15 +46,6 @@ pub fn credit(balance: u64, amount: u64) -> Result<u64> {
     balance.checked_add(amount).ok_or(EngineError::Overflow)
 }
 
-/// The total after a deposit of `amount`, if the cap allows it.
-///
-/// # Errors
-/// [`EngineError::DepositCap`], [`EngineError::Overflow`].
-pub fn grow(total: u64, amount: u64, cap: u64) -> Result<u64> {
-    let total = credit(total, amount)?;
-    if total > cap { Err(EngineError::DepositCap { total, cap }) } else { Ok(total) }
-}
-
 /// `balance − amount`.
 ///
 /// # Errors

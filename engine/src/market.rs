@@ -179,13 +179,15 @@ impl Market {
         self.accrue(now)?;
         let before = self.oracle;
         self.oracle.accept(selection, &self.params.oracle)?;
+        // The maintenance fraction drifts to what was known before: one print cannot move it, however long the gap.
+        self.volatility.drift(&self.params, now)?;
         let elapsed = self.oracle.publish_time.saturating_sub(before.publish_time);
         if let Ok(elapsed @ 1..) = u32::try_from(elapsed) {
             let prices = [before.price, self.oracle.price];
             self.volatility.observe(prices, elapsed, &self.params.volatility)?;
             self.update_borrow_rate()?;
         }
-        self.volatility.drift(&self.params, now)
+        self.volatility.set_fractions(&self.params)
     }
 
     /// The curve at the live price, with the spread that the oracle's confidence, the price's age at `now` and the

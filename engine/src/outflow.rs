@@ -1,9 +1,9 @@
 //! Tokens leave a vault at a bounded rate.
 //!
-//! A vault's balance may not fall below its average of the last hour less a share of it: whatever goes wrong elsewhere,
-//! that share can leave at once and as much in every hour, and no more. The average counts the balance that stood over
-//! the time that passed, so tokens that come and go at once change nothing for anybody, and whoever brings tokens can take
-//! them away again. What has just arrived is protected as the average rises, within about an hour.
+//! A vault's balance may not fall below its anchor less a share of it, and the anchor follows the balance at that share an
+//! hour, up and down: whatever goes wrong elsewhere, the share can leave at once and as much in every hour, and no more.
+//! The anchor moves with time alone, so tokens that come and go at once change nothing for anybody, whoever brings
+//! tokens can take them away again, and to hold the anchor up against the others takes tokens that stay.
 //!
 //! It is a rule about balances and not about flows on purpose. A bucket that counts what leaves can be kept full for
 //! nothing by who deposits and withdraws borrowed tokens in one transaction, and then it stops everybody else.
@@ -12,11 +12,13 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::Result;
 use crate::price::within;
-use crate::units::ppm_floor;
+use crate::units::ppm_ceil;
 use crate::wide::{self, Round};
 
-/// Seconds that the average looks back.
+/// Seconds in which the anchor moves by what may leave.
 const HOUR: u64 = 3_600;
+/// After a day without a movement the anchor is at the balance.
+const DAY: u64 = 86_400;
 /// 1.0 in Q32: a share of the hour is a product, not a division.
 const ONE: u64 = 1 << 32;
 
@@ -27,9 +29,9 @@ const ONE: u64 = 1 << 32;
 #[cfg_attr(all(feature = "borsh", not(feature = "idl-build")), derive(borsh::BorshSerialize))]
 #[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct OutflowParams {
-    /// What may leave at once, and in every hour, however small the average is, token units.
+    /// What may leave at once, and in every hour, however low the anchor is, token units.
     pub floor: u64,
-    /// What may leave at once, and in every hour, ppm of the average balance.
+    /// What may leave at once, and in every hour, ppm of the anchor.
     pub max_ppm: u32,
     /// Explicit padding.
     pub _padding: u32,
@@ -46,13 +48,13 @@ impl OutflowParams {
     }
 }
 
-/// The average of a vault's balance.
+/// What a vault's balance is measured against.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 #[cfg_attr(feature = "idl-build", derive(anchor_lang::AnchorSerialize))]
 pub struct Outflow {
-    /// Average balance, token units.
-    pub average: u64,
+    /// The balance as far as the anchor has followed it, token units.
+    pub anchor: u64,
     /// When it was last brought up to date, unix seconds.
     pub updated_at: i64,
 }
@@ -61,37 +63,47 @@ impl Outflow {
     /// A vault that has just been listed.
     #[must_use]
     pub const fn new(now: i64) -> Self {
-        Self { average: 0, updated_at: now }
+        Self { anchor: 0, updated_at: now }
     }
 
-    /// The least balance that must stay, token units: the average less the share that may leave.
+    /// The least balance that must stay, token units: the anchor less what may leave.
     ///
     /// # Errors
     /// [`crate::EngineError::Overflow`] never for a valid share.
     pub fn line(&self, params: &OutflowParams) -> Result<u64> {
-        let limit = ppm_floor(self.average, params.max_ppm)?.max(params.floor);
-        Ok(self.average.saturating_sub(limit))
+        Ok(self.anchor.saturating_sub(self.limit(params)?))
     }
 
-    /// Lets the time since the last update pass over a vault that held `balance`: the average moves by `dt / 1 h` of the
-    /// difference, rounded so that it falls in any case and rises at the latest when that is a unit.
+    /// What may leave at once, and in every hour, token units.
+    fn limit(&self, params: &OutflowParams) -> Result<u64> {
+        Ok(ppm_ceil(self.anchor, params.max_ppm)?.max(params.floor))
+    }
+
+    /// Lets the time since the last update pass over a vault of this cap that held `balance`: the anchor moves towards it by
+    /// no more than `dt / 1 h` of what may leave; upwards a thousandth of the cap if that is more. Falls are rounded up, rises
+    /// down.
     ///
     /// # Errors
     /// [`crate::EngineError::Overflow`] never for a stored state.
-    pub fn advance(&mut self, balance: u64, now: i64) -> Result<()> {
+    pub fn advance(&mut self, (params, cap): (&OutflowParams, u64), balance: u64, now: i64) -> Result<()> {
         let elapsed = u64::try_from(now.saturating_sub(self.updated_at)).unwrap_or(0);
         if elapsed == 0 {
             return Ok(());
         }
-        let share = if elapsed >= HOUR { ONE } else { elapsed.wrapping_mul(ONE.div_euclid(HOUR)) };
-        let round = if balance > self.average { Round::Down } else { Round::Up };
-        let step = wide::mul_div(balance.abs_diff(self.average), share, ONE, round)?;
-        self.average = if balance > self.average {
-            self.average.saturating_add(step)
-        } else {
-            self.average.saturating_sub(step)
-        };
         self.updated_at = now;
+        if elapsed >= DAY {
+            self.anchor = balance;
+            return Ok(());
+        }
+        let hours = elapsed.wrapping_mul(ONE.div_euclid(HOUR)); // below 2^37
+        let (limit, difference) = (self.limit(params)?, balance.abs_diff(self.anchor));
+        self.anchor = if balance > self.anchor {
+            let step = wide::mul_div(limit.max(cap.div_euclid(1_000)), hours, ONE, Round::Down)?;
+            self.anchor.saturating_add(step.min(difference))
+        } else {
+            let step = wide::mul_div(limit, hours, ONE, Round::Up)?;
+            self.anchor.saturating_sub(step.min(difference))
+        };
         Ok(())
     }
 

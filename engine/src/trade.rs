@@ -158,7 +158,8 @@ impl Market {
 
     /// What a close so soon after the position's increase pays of its profit at most: a share of the notional that falls
     /// to zero over the window, rounded up. A price on the free option of the oracle's latency; the spread that grows with
-    /// volatility and age is the other one, which a hedge elsewhere does not avoid.
+    /// volatility and age is the other one, which a hedge elsewhere does not avoid. On a steep curve a close in parts realises
+    /// its profit in the last of them, and pays less by at most `lots²·P / K`.
     fn toxic_fee(&self, position: &Position, fill: &Fill, now: i64) -> Result<u64> {
         let (window, elapsed) =
             (i64::from(self.params.toxic_window), now.saturating_sub(position.increased_at));

@@ -10,7 +10,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::market::Market;
 use crate::position::Position;
 use crate::trade::Order;
-use crate::units::{Price, Quote, Side};
+use crate::units::{MAX_LOTS, Price, Quote, Side};
 use crate::{EngineError, Result};
 
 /// Triggers an account can hold.
@@ -111,6 +111,7 @@ impl Trigger {
         match self.lots.checked_rem(step) {
             _ if kind.is_reduce_only() && self.lots == Order::ALL => Ok(()),
             _ if self.lots == 0 => Err(EngineError::ZeroAmount),
+            _ if self.lots > MAX_LOTS => Err(EngineError::InvalidTrigger("lots: more than any order")),
             Some(0) => Ok(()),
             _ => Err(EngineError::NotAMultipleOfStep { lots: self.lots, step }),
         }

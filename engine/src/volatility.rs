@@ -182,8 +182,11 @@ impl VolatilityState {
         Ok(u32::try_from(dynamic).map_err(|_| EngineError::Overflow)?.max(params.mmf_ppm))
     }
 
-    /// `imf = max(imf_base, 1.6·mmf, 6·σ·√15 min)`, at most 100 %.
-    fn set_fractions(&mut self, params: &MarketParams) -> Result<()> {
+    /// `imf = max(imf_base, 1.6·mmf, 6·σ·√15 min)`, at most 100 %. Comes after whatever changed σ or the parameters.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`] never for valid parameters.
+    pub fn set_fractions(&mut self, params: &MarketParams) -> Result<()> {
         let mmf = self.drifting_mmf.div_ceil(1 << FRACTION);
         let moved = u64::from(self.sigma_ppm).saturating_mul(HORIZON_ROOT);
         let moved = ppm_ceil(moved, params.volatility.imf_sigma_ppm)?;

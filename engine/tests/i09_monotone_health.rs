@@ -10,11 +10,13 @@
 mod model;
 
 use bulwark_engine::EngineError;
-use bulwark_engine::margin::{Collateral, CollateralParams, Health, HealthType, QuoteWeight};
+use bulwark_engine::collateral::{Collateral, QuoteWeight};
+use bulwark_engine::margin::{Health, HealthType};
 use bulwark_engine::market::Market;
-use bulwark_engine::price::{OracleParams, OracleState, Validity};
+use bulwark_engine::price::{OracleState, Validity};
 use bulwark_engine::units::{Price, Quote, Side};
 use fixed::types::I80F48;
+use model::vault::collateral;
 use model::world::{HALF, NOW, ONE, Op, PARAMS, World, any_lots, any_side, oracle, price};
 use model::{config, int, of_price, ratio};
 use proptest::prelude::*;
@@ -37,15 +39,8 @@ fn any_state() -> impl Strategy<Value = OracleState> {
 }
 
 fn any_collateral() -> impl Strategy<Value = Collateral> {
-    (any_state(), 0..=1_000_000_u32, 0..=1_000_000_u32).prop_map(|(oracle, init, maint)| Collateral {
-        params: CollateralParams {
-            max_deposits: u64::MAX,
-            haircut_init_ppm: init,
-            haircut_maint_ppm: maint,
-            oracle: OracleParams::DEFAULT,
-        },
-        oracle,
-    })
+    (any_state(), 0..=1_000_000_u32, 0..=1_000_000_u32)
+        .prop_map(|(oracle, init, maint)| collateral([init, maint], oracle))
 }
 
 /// A world with one position at a price, an average and a carry that have moved.
@@ -183,16 +178,11 @@ fn a_position_without_a_usable_price_has_no_health() {
 
 #[test]
 fn a_collateral_without_a_fresh_price_by_hand() {
-    let params = CollateralParams {
-        max_deposits: u64::MAX,
-        haircut_init_ppm: 200_000,
-        haircut_maint_ppm: 100_000,
-        oracle: OracleParams::DEFAULT,
-    };
     let fresh = oracle(HALF);
     let refused =
         |validity, age_seconds| Err(EngineError::PriceNotUsable { validity, age_seconds, limit_seconds: 60 });
-    let value = |oracle, now| TYPES.map(|health| Collateral { params, oracle }.value(1_000, health, now));
+    let value =
+        |oracle, now| TYPES.map(|health| collateral([200_000, 100_000], oracle).value(1_000, health, now));
     assert_eq!(value(fresh, NOW), [Ok(400), Ok(400), Ok(450)]);
     assert_eq!(value(fresh, NOW + 60), [Ok(400), Ok(400), Ok(450)]);
     let stale = refused(Validity::Stale, 61);
@@ -206,13 +196,7 @@ fn a_collateral_without_a_fresh_price_by_hand() {
 
 /// The quote token as a collateral: floor 80 %.
 fn quote(oracle: OracleState) -> Collateral {
-    let params = CollateralParams {
-        max_deposits: 0,
-        haircut_init_ppm: 200_000,
-        haircut_maint_ppm: 100_000,
-        oracle: OracleParams::DEFAULT,
-    };
-    Collateral { params, oracle }
+    collateral([200_000, 100_000], oracle)
 }
 
 #[test]

@@ -97,7 +97,7 @@ impl Story {
             }
             Step::Cancel(who, kind) => {
                 let k = usize::from(kind.to_byte());
-                self.held[who][k] += self.pool.cancel(kind, &mut self.tickets[who][k])?;
+                self.held[who][k] += self.pool.cancel(kind, &mut self.tickets[who][k], now)?;
             }
             Step::Earn(low, gap) => self.markets = [self.markets[0] + low, gap],
             Step::Lose(eighths) => self.markets[0] -= self.markets[0] / 8 * eighths,

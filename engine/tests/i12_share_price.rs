@@ -10,7 +10,7 @@
 mod model;
 
 use bulwark_engine::EngineError;
-use bulwark_engine::pool::{Nav, Pool, PoolParams, Ticket, TrancheKind, VIRTUAL};
+use bulwark_engine::pool::{MIN_TICKET_AGE, Nav, Pool, PoolParams, Ticket, TrancheKind, VIRTUAL};
 use model::pool::{DUE, NOW, OPEN, UNIT, any_amount, any_kind, any_pool, new, shares_of, with_ticket};
 use model::{Exact, config, int, ratio};
 use proptest::prelude::*;
@@ -296,8 +296,12 @@ proptest! {
         let mut early = (pool, ticket);
         let error = EngineError::RedeemTooEarly { seconds_left: 1 };
         prop_assert_eq!(early.0.redeem(kind, &mut early.1, &nav, DUE - 1), Err(error));
-        prop_assert_eq!(pool.cancel(kind, &mut ticket), Ok(shares));
+        let mut young = (pool, ticket);
+        let too_young = young.0.cancel(kind, &mut young.1, NOW + MIN_TICKET_AGE - 1);
+        prop_assert_eq!(too_young, Err(EngineError::RedeemTooEarly { seconds_left: 1 }));
+        let now = NOW + MIN_TICKET_AGE;
+        prop_assert_eq!(pool.cancel(kind, &mut ticket, now), Ok(shares));
         prop_assert_eq!((pool, ticket), (before, Ticket::default()));
-        prop_assert_eq!(pool.cancel(kind, &mut ticket), Err(EngineError::ZeroAmount));
+        prop_assert_eq!(pool.cancel(kind, &mut ticket, now), Err(EngineError::ZeroAmount));
     }
 }

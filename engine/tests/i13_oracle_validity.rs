@@ -129,7 +129,7 @@ proptest! {
         let state = OracleState { conf, ..oracle(bits) };
         let ppm = (int(conf) * int(1_000_000) / int(bits)).ceil();
         let expected = (ppm * ratio(multiple, 1_000_000)).ceil().max(int(base)).min(int(MAX_HALF_SPREAD_PPM));
-        prop_assert_eq!(int(half_spread_ppm(&state, base, multiple).unwrap()), expected);
+        prop_assert_eq!(int(half_spread_ppm(&state, base.into(), multiple).unwrap()), expected);
         let (low, high) = (of_price(lower_bound(&state).unwrap()), of_price(upper_bound(&state).unwrap()));
         let (mark, conf) = (of_price(price(bits)), ratio(conf, ONE));
         prop_assert_eq!(low, (&mark - &conf).max(of_price(Price::MIN)));

@@ -13,8 +13,8 @@ mod model;
 
 use bulwark_engine::units::Side;
 use model::world::{
-    ACCOUNTS, Done, ONE, Op, PARAMS, Twin, World, any_fraction, any_lots, any_move, any_side, any_unwind,
-    clamp, price,
+    ACCOUNTS, Done, NOW, ONE, Op, PARAMS, Twin, World, any_fraction, any_lots, any_move, any_side,
+    any_unwind, clamp, price,
 };
 use model::{Exact, config, curve_cost, int, of_carry, of_price, ratio};
 use proptest::prelude::*;
@@ -54,21 +54,21 @@ fn any_step() -> impl Strategy<Value = Op> {
 /// What the accounts would have after closing everything along the curve without rounding: values at mark,
 /// and the curve's price for bringing the skew back to zero.
 fn liquidation_value(world: &World) -> Exact {
-    let (curve, skew) = (world.market.curve().unwrap(), world.market.book.skew().unwrap().0);
+    let (curve, skew) = (world.market.curve(NOW).unwrap(), world.market.book.skew().unwrap().0);
     world.values() - int(skew) * of_price(curve.price) + curve_cost(&curve, clamp(&curve), 0, skew)
 }
 
 /// As [`liquidation_value`] with pending unwinds not rounded.
 fn unrounded_liquidation_value(world: &World) -> Exact {
     let values = (0..ACCOUNTS).fold(int(0), |sum, who| sum + world.unrounded_value(who));
-    let (curve, skew) = (world.market.curve().unwrap(), world.market.book.skew().unwrap().0);
+    let (curve, skew) = (world.market.curve(NOW).unwrap(), world.market.book.skew().unwrap().0);
     values - int(skew) * of_price(curve.price) + curve_cost(&curve, clamp(&curve), 0, skew)
 }
 
 /// After unwinds the book's skew differs from that of its members by dust, which leaves with the last of them.
 /// What the curve's premium changes by when it does: at most `max_impact` of the dust's worth.
 fn dust_premium(before: &World, after: &World, traded: i64) -> Exact {
-    let curve = after.market.curve().unwrap();
+    let curve = after.market.curve(NOW).unwrap();
     let [was, is] = [before, after].map(|w| w.market.book.skew().unwrap().0);
     let dust = is - was - traded;
     let premium = curve_cost(&curve, clamp(&curve), was + traded, dust) - int(dust) * of_price(curve.price);

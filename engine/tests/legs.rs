@@ -9,126 +9,24 @@
 
 mod model;
 
-use std::collections::HashMap;
-
-use bulwark_engine::margin::{
-    Collateral, CollateralParams, CollateralSlot, Directory, Health, HealthType, Legs, MAX_COLLATERALS,
-    MAX_POSITIONS,
-};
-use bulwark_engine::market::Market;
+use bulwark_engine::EngineError;
+use bulwark_engine::margin::{Health, HealthType, MAX_COLLATERALS, MAX_POSITIONS, RiskGroups};
 use bulwark_engine::position::Position;
-use bulwark_engine::price::{OracleParams, OracleState};
+use bulwark_engine::price::OracleState;
 use bulwark_engine::units::Side;
-use bulwark_engine::{EngineError, Result};
 use model::config;
-use model::world::{HALF, NOW, ONE, PARAMS, any_lots, any_side, market, oracle, order};
+use model::vault::{Account, Asked, Leg, Refusal};
+use model::world::{HALF, NOW, ONE, any_lots, any_side};
 use proptest::prelude::*;
 
 const TYPES: [HealthType; 3] = [HealthType::Init, HealthType::Withdraw, HealthType::Maint];
 
-/// Why a listing refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refusal {
-    NoMarket(u16),
-    NoVault(u16),
-    Engine(EngineError),
-}
+/// No offset in any group: health is a plain sum.
+const PLAIN: RiskGroups = RiskGroups { offset_ppm: [0; 8] };
 
-impl From<EngineError> for Refusal {
-    fn from(error: EngineError) -> Self {
-        Self::Engine(error)
-    }
-}
-
-/// A leg that was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Asked {
-    Market(u16),
-    Vault(u16),
-}
-
-#[derive(Default)]
-struct Shelf {
-    markets: HashMap<u16, Box<Market>>,
-    vaults: HashMap<u16, Collateral>,
-    asked: Vec<Asked>,
-}
-
-impl Directory for Shelf {
-    type Error = Refusal;
-
-    fn market(
-        &mut self,
-        index: u16,
-        read: impl FnOnce(&Market) -> Result<Health>,
-    ) -> core::result::Result<Health, Refusal> {
-        self.asked.push(Asked::Market(index));
-        Ok(read(self.markets.get(&index).ok_or(Refusal::NoMarket(index))?)?)
-    }
-
-    fn collateral(
-        &mut self,
-        index: u16,
-        read: impl FnOnce(&Collateral) -> Result<Health>,
-    ) -> core::result::Result<Health, Refusal> {
-        self.asked.push(Asked::Vault(index));
-        Ok(read(self.vaults.get(&index).ok_or(Refusal::NoVault(index))?)?)
-    }
-}
-
-/// An account and what it is listed in. Markets and vaults are numbered as their slots, backwards.
-struct Account {
-    positions: [Position; MAX_POSITIONS],
-    collaterals: [CollateralSlot; MAX_COLLATERALS],
-    shelf: Shelf,
-}
-
-impl Account {
-    fn new(positions: &[Option<(Side, u64, u64)>], amounts: &[(u64, u64)]) -> Self {
-        let mut account = Self {
-            positions: [Position::EMPTY; MAX_POSITIONS],
-            collaterals: [CollateralSlot::default(); MAX_COLLATERALS],
-            shelf: Shelf::default(),
-        };
-        for (index, position) in (0_u16..).zip(positions) {
-            let Some((side, lots, bits)) = *position else { continue };
-            let (number, mut market) = (100 - index, market(&PARAMS, HALF, 1 << 40));
-            let slot = &mut account.positions[usize::from(index)];
-            *slot = Position::new(number, side);
-            market.increase(slot, side, &order(lots)).unwrap();
-            market.oracle = oracle(bits);
-            account.shelf.markets.insert(number, market);
-        }
-        for (index, &(amount, bits)) in (0_u16..).zip(amounts) {
-            let params = CollateralParams {
-                max_deposits: u64::MAX,
-                haircut_init_ppm: 300_000,
-                haircut_maint_ppm: 100_000,
-                oracle: OracleParams::DEFAULT,
-            };
-            let vault = 100 - index;
-            account.collaterals[usize::from(index)] = CollateralSlot { amount, vault, ..Default::default() };
-            if amount != 0 {
-                account.shelf.vaults.insert(vault, Collateral { params, oracle: oracle(bits) });
-            }
-        }
-        account
-    }
-
-    fn health(
-        &mut self,
-        [skip_market, skip_vault]: [Option<u16>; 2],
-        kind: HealthType,
-    ) -> core::result::Result<Health, Refusal> {
-        let legs =
-            Legs { positions: &self.positions, collaterals: &self.collaterals, skip_market, skip_vault };
-        self.shelf.asked.clear();
-        legs.health(&mut self.shelf, (kind, NOW))
-    }
-}
-
-fn any_positions() -> impl Strategy<Value = Vec<Option<(Side, u64, u64)>>> {
-    let position = (any_side(), any_lots(33), ONE / 8..ONE * 4).prop_map(|(s, n, p)| (s, n.max(16), p));
+fn any_positions() -> impl Strategy<Value = Vec<Option<Leg>>> {
+    let position =
+        (any_side(), any_lots(33), ONE / 8..ONE * 4, 0..=8_u8).prop_map(|(s, n, p, g)| (s, n.max(16), p, g));
     prop::collection::vec(prop::option::of(position), 0..=MAX_POSITIONS)
 }
 
@@ -158,7 +56,7 @@ proptest! {
                 sum = sum.plus(Health::of_collateral(collateral, slot.amount, kind, NOW).unwrap()).unwrap();
                 asked.push(Asked::Vault(slot.vault));
             }
-            prop_assert_eq!(account.health(skips, kind), Ok(sum));
+            prop_assert_eq!(account.health(skips, kind, &PLAIN), Ok(sum));
             prop_assert_eq!(&account.shelf.asked, &asked);
         }
     }
@@ -168,15 +66,15 @@ proptest! {
     fn a_leg_left_out_is_missing_by_its_own_part(positions in any_positions(), amounts in any_amounts()) {
         let mut account = Account::new(&positions, &amounts);
         for kind in TYPES {
-            let whole = account.health([None; 2], kind).unwrap();
+            let whole = account.health([None; 2], kind, &PLAIN).unwrap();
             for position in account.positions.into_iter().filter(Position::is_open) {
                 let part = Health::of_position(&account.shelf.markets[&position.market], &position, kind, NOW);
-                let rest = account.health([Some(position.market), None], kind).unwrap();
+                let rest = account.health([Some(position.market), None], kind, &PLAIN).unwrap();
                 prop_assert_eq!(rest.plus(part.unwrap()), Ok(whole));
             }
             for slot in account.collaterals.into_iter().filter(|c| c.amount != 0) {
                 let part = Health::of_collateral(&account.shelf.vaults[&slot.vault], slot.amount, kind, NOW);
-                let rest = account.health([None, Some(slot.vault)], kind).unwrap();
+                let rest = account.health([None, Some(slot.vault)], kind, &PLAIN).unwrap();
                 prop_assert_eq!(rest.plus(part.unwrap()), Ok(whole));
             }
         }
@@ -186,7 +84,11 @@ proptest! {
 /// Three positions and three collaterals; the second of each is in market and vault 99.
 fn three() -> Account {
     Account::new(
-        &[Some((Side::Long, 1_000, ONE)), Some((Side::Short, 2_000, HALF)), Some((Side::Long, 3_000, HALF))],
+        &[
+            Some((Side::Long, 1_000, ONE, 0)),
+            Some((Side::Short, 2_000, HALF, 0)),
+            Some((Side::Long, 3_000, HALF, 0)),
+        ],
         &[(1_000, ONE), (2_000, HALF), (3_000, ONE)],
     )
 }
@@ -195,7 +97,7 @@ fn three() -> Account {
 fn an_account_without_legs_has_no_health_and_asks_for_nothing() {
     let mut account = Account::new(&[None], &[(0, ONE)]);
     for kind in TYPES {
-        assert_eq!(account.health([None; 2], kind), Ok(Health::default()));
+        assert_eq!(account.health([None; 2], kind, &PLAIN), Ok(Health::default()));
         assert_eq!(account.shelf.asked, []);
     }
 }
@@ -207,11 +109,11 @@ fn what_a_listing_refuses_is_returned_and_the_walk_ends_there() {
         let mut account = three();
         account.shelf.markets.remove(&99);
         account.shelf.vaults.remove(&99);
-        assert_eq!(account.health([None; 2], kind), Err(Refusal::NoMarket(99)));
+        assert_eq!(account.health([None; 2], kind, &PLAIN), Err(Refusal::NoMarket(99)));
         assert_eq!(account.shelf.asked, [Market(100), Market(99)]);
-        assert_eq!(account.health([Some(99), None], kind), Err(Refusal::NoVault(99)));
+        assert_eq!(account.health([Some(99), None], kind, &PLAIN), Err(Refusal::NoVault(99)));
         assert_eq!(account.shelf.asked, [Market(100), Market(98), Vault(100), Vault(99)]);
-        assert!(account.health([Some(99); 2], kind).is_ok(), "what is left out need not be listed");
+        assert!(account.health([Some(99); 2], kind, &PLAIN).is_ok(), "what is left out need not be listed");
         assert_eq!(account.shelf.asked, [Market(100), Market(98), Vault(100), Vault(98)]);
     }
 }
@@ -222,8 +124,8 @@ fn what_a_leg_refuses_is_returned_by_what_it_is_asked_for() {
         let mut account = three();
         spoil(&mut account.shelf.vaults.get_mut(&99).unwrap().oracle);
         TYPES.map(|kind| {
-            let without = account.health([None, Some(99)], kind).unwrap();
-            match account.health([None; 2], kind) {
+            let without = account.health([None, Some(99)], kind, &PLAIN).unwrap();
+            match account.health([None; 2], kind, &PLAIN) {
                 Ok(health) => Ok(health == without),
                 Err(error) => {
                     assert!(
@@ -244,8 +146,8 @@ fn what_a_leg_refuses_is_returned_by_what_it_is_asked_for() {
     let mut account = three();
     account.shelf.markets.get_mut(&99).unwrap().oracle.divergent = 1;
     for kind in TYPES {
-        let refused = account.health([None; 2], kind);
+        let refused = account.health([None; 2], kind, &PLAIN);
         assert!(matches!(refused, Err(Refusal::Engine(EngineError::PriceNotUsable { .. }))));
-        assert!(account.health([Some(99), None], kind).is_ok());
+        assert!(account.health([Some(99), None], kind, &PLAIN).is_ok());
     }
 }

@@ -1,4 +1,4 @@
-//! Caps at both sides of their boundary; allocation; shares.
+//! Caps at both sides of their boundary; allocation.
 
 #![allow(
     clippy::unwrap_used,
@@ -9,14 +9,14 @@
 
 mod model;
 
+use bulwark_engine::EngineError;
 use bulwark_engine::allocation::allocate;
 use bulwark_engine::limits::{grow, require_caps, shrink};
 use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::price::OracleState;
 use bulwark_engine::units::{Lots, MAX_LOTS, Quote, Side};
-use bulwark_engine::{EngineError, shares};
+use model::config;
 use model::world::{HALF, ONE, Op, PARAMS, World, join, market, oracle, price};
-use model::{config, int, ratio};
 use proptest::prelude::*;
 
 /// A book of these lots at one quote unit each, entered at one: no profit, and cash of 1000.
@@ -322,39 +322,4 @@ proptest! {
             prop_assert_eq!(market.book.cash + idle + lost, start + earned);
         }
     }
-
-    /// Issue and value round down: a deposit never buys more than its part, and nobody else's share falls.
-    #[test]
-    fn a_deposit_and_its_redemption_never_profit(
-        nav in 0..1_u64 << 50, supply in 0..1_u64 << 50, amount in 1..1_u64 << 50,
-    ) {
-        let virtual_price = ratio(nav + shares::VIRTUAL, supply + shares::VIRTUAL);
-        match shares::issue(amount, nav, supply) {
-            Ok(issued) => {
-                prop_assert_eq!(int(issued), (int(amount) / &virtual_price).floor());
-                prop_assert!(shares::value(issued, nav + amount, supply + issued).unwrap() <= amount);
-                let after = ratio(nav + amount + shares::VIRTUAL, supply + issued + shares::VIRTUAL);
-                prop_assert!(after >= virtual_price);
-            }
-            Err(error) => {
-                prop_assert_eq!(error, EngineError::TooSmallForOneShare);
-                prop_assert!(int(amount) < virtual_price);
-            }
-        }
-    }
-}
-
-#[test]
-fn the_first_depositor_cannot_inflate_the_share_price() {
-    // One share bought, a million given away: the next deposit loses at most a share's worth, a thousandth of it.
-    let bought = shares::issue(1, 0, 0).unwrap();
-    assert_eq!(bought, 1);
-    let nav = 1 + 1_000_000;
-    let victim = shares::issue(10_000, nav, bought).unwrap();
-    assert_eq!(victim, 9, "10 000 · 1001 / 1 001 001 = 9.99");
-    let (nav, supply) = (nav + 10_000, bought + victim);
-    assert_eq!(shares::value(victim, nav, supply), Ok(9_008));
-    assert_eq!(shares::value(bought, nav, supply), Ok(1_000), "all that the attacker gets back");
-    assert_eq!(shares::nav(5, 6), Ok(11));
-    assert!(shares::issue(0, 0, 0).is_err());
 }

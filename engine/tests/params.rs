@@ -11,11 +11,16 @@
 mod model;
 
 use bulwark_engine::EngineError;
-use bulwark_engine::margin::CollateralParams;
+use bulwark_engine::carry::CarryParams;
+use bulwark_engine::collateral::CollateralParams;
+use bulwark_engine::margin::RiskGroups;
 use bulwark_engine::market::{Market, MarketParams};
+use bulwark_engine::outflow::OutflowParams;
 use bulwark_engine::price::OracleParams;
 use bulwark_engine::units::MAX_LOTS;
+use bulwark_engine::volatility::VolatilityParams;
 use bytemuck::Zeroable;
+use model::vault::COLLATERAL;
 use model::world::{ONE, PARAMS, oracle};
 
 /// A parameter, how to set it, and the values it may have in otherwise sound parameters.
@@ -26,7 +31,8 @@ fn small(value: u64) -> u32 {
 }
 
 /// Parameters that leave every other bound out of the way: gap-safe with room, imf at its top.
-const LOOSE: MarketParams = MarketParams { mmf_ppm: 800_000, imf_ppm: 1_000_000, ..PARAMS };
+const LOOSE: MarketParams =
+    MarketParams { mmf_ppm: 800_000, imf_ppm: 1_000_000, oi_margin_low: 1_000, ..PARAMS };
 
 const MARKET: &[Row<MarketParams>] = &[
     ("skew_scale", |p, v| p.skew_scale = v, 1, MAX_LOTS),
@@ -51,7 +57,37 @@ const MARKET: &[Row<MarketParams>] = &[
     // Gap-safe: 5 % impact, 1 % fee, 0.2 % start of the auction, 5 % gap.
     ("mmf_ppm", |p, v| p.mmf_ppm = small(v), 112_000, 800_000),
     ("imf_ppm", |p, v| p.imf_ppm = small(v), 1_000_000, 1_000_000),
+    // Open interest of the base counts from a worth of 1000 units on.
+    ("oi_margin_low", |p, v| p.oi_margin_low = v, 0, MAX_LOTS),
+    ("oi_margin_high", |p, v| p.oi_margin_high = v, 1_001, u64::MAX),
+    ("toxic_window", |p, v| p.toxic_window = small(v), 0, 600),
+    ("toxic_fee_ppm", |p, v| p.toxic_fee_ppm = small(v), 0, 10_000),
+    ("risk_group", |p, v| p.risk_group = u8::try_from(v).unwrap(), 0, 8),
+    ("funding_max_ppm", |p, v| p.carry.funding_max_ppm = small(v), 0, 1_000_000),
+    ("sigma_floor_ppm", |p, v| p.volatility.sigma_floor_ppm = small(v), 0, 1_000),
     ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 100, 50_000),
+];
+
+const CARRY: &[Row<CarryParams>] = &[
+    ("funding_velocity_ppm", |p, v| p.funding_velocity_ppm = small(v), 0, 10_000_000),
+    ("funding_max_ppm", |p, v| p.funding_max_ppm = small(v), 0, 1_000_000),
+    ("borrow_base_ppm", |p, v| p.borrow_base_ppm = small(v), 0, 10_000),
+    ("borrow_slope_ppm", |p, v| p.borrow_slope_ppm = small(v), 0, 100_000),
+    ("borrow_steep_ppm", |p, v| p.borrow_steep_ppm = small(v), 0, 1_000_000),
+    ("borrow_kink_ppm", |p, v| p.borrow_kink_ppm = small(v), 100_000, 950_000),
+];
+
+const VOLATILITY: &[Row<VolatilityParams>] = &[
+    ("spread_sigma_ppm", |p, v| p.spread_sigma_ppm = small(v), 0, 10_000_000),
+    ("mmf_sigma_ppm", |p, v| p.mmf_sigma_ppm = small(v), 0, 20_000_000),
+    ("imf_sigma_ppm", |p, v| p.imf_sigma_ppm = small(v), 0, 20_000_000),
+    ("sigma_floor_ppm", |p, v| p.sigma_floor_ppm = small(v), 0, 1_000),
+];
+
+/// A vault of at most 1000 tokens.
+const OUTFLOW: &[Row<OutflowParams>] = &[
+    ("outflow floor", |p, v| p.floor = v, 0, 50),
+    ("outflow max_ppm", |p, v| p.max_ppm = small(v), 10_000, 1_000_000),
 ];
 
 const ORACLE: &[Row<OracleParams>] = &[
@@ -62,9 +98,13 @@ const ORACLE: &[Row<OracleParams>] = &[
     ("ema_half_life", |p, v| p.ema_half_life = small(v), 60, 3_600),
 ];
 
-const COLLATERAL: &[Row<CollateralParams>] = &[
+/// A vault of at most 1000 tokens, whose initial haircut is 10 % and whose maintenance haircut is 1 %.
+const VAULT: &[Row<CollateralParams>] = &[
     ("haircut_init_ppm", |p, v| p.haircut_init_ppm = small(v), 20_000, 1_000_000),
     ("haircut_maint_ppm", |p, v| p.haircut_maint_ppm = small(v), 10_000, 100_000),
+    ("cap_growth_ppm", |p, v| p.cap_growth_ppm = small(v), 10_000, 1_000_000),
+    ("outflow floor", |p, v| p.outflow.floor = v, 0, 50),
+    ("outflow max_ppm", |p, v| p.outflow.max_ppm = small(v), 10_000, 1_000_000),
     ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 100, 50_000),
 ];
 
@@ -80,7 +120,7 @@ fn require_bounds<P: Copy>(base: P, rows: &[Row<P>], validate: fn(&P) -> Result<
         for value in [min, max] {
             assert_eq!(with(value), Ok(()), "{row} = {value}");
         }
-        for value in [min.checked_sub(1), Some(max + 1)].into_iter().flatten() {
+        for value in [min.checked_sub(1), max.checked_add(1)].into_iter().flatten() {
             let Err(EngineError::ParameterOutOfBounds { name, value: found, .. }) = with(value) else {
                 panic!("{row} = {value} was not refused");
             };
@@ -95,6 +135,38 @@ fn every_parameter_of_a_market_is_bounded_on_both_sides() {
 }
 
 #[test]
+fn every_parameter_of_carry_volatility_and_outflow_is_bounded_on_both_sides() {
+    for base in [CarryParams::NONE, CarryParams::DEFAULT] {
+        require_bounds(base, CARRY, CarryParams::validate);
+    }
+    for base in [VolatilityParams::NONE, VolatilityParams::DEFAULT] {
+        require_bounds(base, VOLATILITY, VolatilityParams::validate);
+    }
+    let base = OutflowParams { floor: 0, max_ppm: 100_000, _padding: 0 };
+    require_bounds(base, OUTFLOW, |outflow| outflow.validate(1_000));
+    assert_eq!(base.validate(0), Ok(()), "a vault without deposits has no floor");
+    assert!(OutflowParams { floor: 1, ..base }.validate(19).is_err(), "5 %, rounded down");
+    assert!(OutflowParams { floor: u64::MAX / 20, ..base }.validate(u64::MAX).is_ok());
+}
+
+#[test]
+fn every_offset_of_a_risk_group_is_at_most_sixty_percent() {
+    let with = |group: usize, offset| {
+        let mut groups = RiskGroups::default();
+        groups.offset_ppm[group] = offset;
+        groups.validate()
+    };
+    assert_eq!(RiskGroups::default().validate(), Ok(()));
+    for group in 0..8 {
+        assert_eq!(with(group, 600_000), Ok(()));
+        let (name, value) = ("risk group offset_ppm", 600_001);
+        let refused = EngineError::ParameterOutOfBounds { name, value, min: 0, max: 600_000 };
+        assert_eq!(with(group, 600_001), Err(refused));
+        assert!(with(group, u32::MAX).is_err());
+    }
+}
+
+#[test]
 fn every_parameter_of_an_oracle_is_bounded_on_both_sides() {
     require_bounds(OracleParams::DEFAULT, ORACLE, OracleParams::validate);
 }
@@ -102,13 +174,28 @@ fn every_parameter_of_an_oracle_is_bounded_on_both_sides() {
 #[test]
 fn every_parameter_of_a_collateral_is_bounded_on_both_sides() {
     let base = CollateralParams {
-        max_deposits: u64::MAX,
+        max_deposits: 1_000,
         haircut_init_ppm: 100_000,
         haircut_maint_ppm: 10_000,
-        oracle: OracleParams::DEFAULT,
+        ..COLLATERAL
     };
-    require_bounds(base, COLLATERAL, CollateralParams::validate);
-    assert_eq!(CollateralParams { max_deposits: 0, ..base }.validate(), Ok(()), "zero forbids deposits");
+    require_bounds(base, VAULT, CollateralParams::validate);
+    for max_deposits in [0, u64::MAX] {
+        for soft_cap in [0, u64::MAX] {
+            let free = CollateralParams { max_deposits, soft_cap, ..base };
+            assert_eq!(free.validate(), Ok(()), "zero forbids deposits, or any worth for initial margin");
+        }
+    }
+}
+
+#[test]
+fn the_quote_token_has_limits_and_no_haircut() {
+    let base =
+        CollateralParams { max_deposits: 1_000, haircut_init_ppm: 0, haircut_maint_ppm: 0, ..COLLATERAL };
+    assert!(base.validate().is_err());
+    let limits: Vec<_> = VAULT.iter().filter(|row| !row.0.starts_with("haircut")).copied().collect();
+    assert_eq!(limits.len() + 2, VAULT.len());
+    require_bounds(base, &limits, CollateralParams::validate_limits);
 }
 
 #[test]
@@ -120,6 +207,14 @@ fn the_shares_of_a_fee_sum_to_at_most_all_of_it() {
     };
     assert!(with(700_000, 300_000) && with(1_000_000, 0) && with(500_000, 500_000));
     assert!(!with(700_000, 300_001) && !with(1_000_000, 1) && !with(1_000_001, 0) && !with(400_000, 500_001));
+}
+
+#[test]
+fn the_range_in_which_open_interest_counts_is_not_empty() {
+    let with =
+        |low, high| MarketParams { oi_margin_low: low, oi_margin_high: high, ..LOOSE }.validate().is_ok();
+    assert!(with(0, 1) && with(1_000, 1_001) && with(MAX_LOTS, MAX_LOTS + 1) && with(0, u64::MAX));
+    assert!(!with(0, 0) && !with(1_000, 1_000) && !with(1_000, 999) && !with(MAX_LOTS + 1, u64::MAX));
 }
 
 #[test]

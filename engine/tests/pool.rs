@@ -26,8 +26,9 @@ fn at(pool: &Pool) -> Nav {
 #[test]
 fn every_parameter_is_bounded_on_both_sides() {
     type Set = fn(&mut PoolParams, u32);
-    let bounds: [(&str, Set, u32, u32); 5] = [
+    let bounds: [(&str, Set, u32, u32); 6] = [
         ("redeem_delay", |p, x| p.redeem_delay = x, 3_600, 2_592_000),
+        ("redeem_window", |p, x| p.redeem_window = x, 3_600, 172_800),
         ("redeem_fee_ppm", |p, x| p.redeem_fee_ppm = x, 0, 10_000),
         ("senior_rate_ppm", |p, x| p.senior_rate_ppm = x, 0, 300_000),
         ("max_senior_ratio_ppm", |p, x| p.max_senior_ratio_ppm = x, 0, 3_000_000),
@@ -164,6 +165,7 @@ fn whatever_prices_a_share_accrues_first() {
     // A junior share is worth less by the coupon of the delay.
     let mut redeemed = pool;
     let mut ticket = redeemed.request(Junior, 5_500, &nav, NOW).unwrap();
+    ticket.requested_at = later - i64::from(TRANCHED.redeem_delay);
     let report = redeemed.redeem(Junior, &mut ticket, &nav, later).unwrap();
     assert_eq!((ticket.shares, report.paid), (0, 5_445), "5500 · 9901 / 10 000, below a price of one");
     for pool in [issued, asked, redeemed] {
@@ -267,7 +269,7 @@ fn a_wiped_pool_can_be_asked_everything() {
         let mut ticket = asked.request(kind, 500, &at(&pool), NOW).unwrap();
         let refused = { asked }.redeem(kind, &mut { ticket }, &nav, NOW + 86_400);
         assert_eq!(refused, Err(EngineError::WorthNothing { value: 0, fee: 0 }));
-        assert_eq!(asked.cancel(kind, &mut ticket), Ok(500));
+        assert_eq!(asked.cancel(kind, &mut ticket, NOW + 3_600), Ok(500));
     }
 }
 

@@ -22,6 +22,34 @@ fn at(pool: &Pool) -> Nav {
 }
 
 #[test]
+fn a_ticket_is_paid_within_its_window_only_and_a_part_payment_opens_a_new_one() {
+    let mut pool = filled(&PoolParams::DEFAULT, 10_000, 0);
+    let ticket = pool.request(Junior, 4_000, &at(&pool), NOW).unwrap();
+    let last = DUE + i64::from(PoolParams::DEFAULT.redeem_window);
+    assert!({ pool }.redeem(Junior, &mut { ticket }, &at(&pool), last).is_ok());
+    assert_eq!(
+        { pool }.redeem(Junior, &mut { ticket }, &at(&pool), last + 1),
+        Err(EngineError::RedeemTooLate)
+    );
+    assert_eq!([pool.is_over(&ticket, last), pool.is_over(&ticket, last + 1)], [false, true]);
+    // The vault lets a thousand go, the rest waits for its own window.
+    let tight = Nav { releasable: 1_000, ..at(&pool) };
+    let mut ticket = ticket;
+    assert_eq!(pool.redeem(Junior, &mut ticket, &tight, last).unwrap().paid, 1_000);
+    assert_eq!((ticket.shares, pool.is_over(&ticket, last + 1)), (3_000, false));
+    assert_eq!(pool.redeem(Junior, &mut ticket, &at(&pool), last + 21_600).unwrap().paid, 3_000);
+}
+
+#[test]
+fn what_may_leave_the_vault_is_a_gate_with_a_number() {
+    let mut pool = filled(&PoolParams::DEFAULT, 10_000, 0);
+    let mut ticket = pool.request(Junior, 4_000, &at(&pool), NOW).unwrap();
+    let shut = Nav { releasable: 0, ..at(&pool) };
+    let error = EngineError::OutflowLimit { amount: 4_000, available: 0 };
+    assert_eq!(pool.redeem(Junior, &mut ticket, &shut, DUE), Err(error));
+}
+
+#[test]
 fn a_ticket_waits_for_its_delay_and_is_paid_the_lower_value() {
     let mut pool = filled(&PoolParams::DEFAULT, 10_000, 0);
     let mut ticket = pool.request(Junior, 4_000, &at(&pool), NOW).unwrap();
@@ -42,13 +70,13 @@ fn a_ticket_waits_for_its_delay_and_is_paid_the_lower_value() {
         assert_eq!((ticket.shares, ticket.value), (0, 0));
         assert_eq!(pool.redeem(Junior, &mut ticket, &at(&pool), DUE), Err(EngineError::ZeroAmount));
     }
-    assert_eq!(pool.cancel(Junior, &mut ticket), Ok(4_000));
+    assert_eq!(pool.cancel(Junior, &mut ticket, NOW + 3_600), Ok(4_000));
     assert_eq!((pool.junior.redeeming, ticket), (0, Ticket::default()));
-    assert_eq!(pool.cancel(Junior, &mut ticket), Err(EngineError::ZeroAmount));
+    assert_eq!(pool.cancel(Junior, &mut ticket, NOW + 3_600), Err(EngineError::ZeroAmount));
     let mut other = Ticket { shares: 1, value: 1, requested_at: 0 };
-    assert!(matches!({ pool }.cancel(Junior, &mut other), Err(EngineError::Corrupt(_))));
-    let mut other = Ticket { shares: 1, value: 1, requested_at: 0 };
-    assert!(matches!(pool.redeem(Junior, &mut other, &at(&pool), NOW), Err(EngineError::Corrupt(_))));
+    assert!(matches!({ pool }.cancel(Junior, &mut other, NOW + 3_600), Err(EngineError::Corrupt(_))));
+    let mut other = Ticket { shares: 1, value: 1, requested_at: NOW };
+    assert!(matches!(pool.redeem(Junior, &mut other, &at(&pool), DUE), Err(EngineError::Corrupt(_))));
     assert_eq!(pool.request(Junior, 0, &at(&pool), NOW), Err(EngineError::ZeroAmount));
 }
 

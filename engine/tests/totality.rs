@@ -12,81 +12,23 @@ mod model;
 
 use bulwark_engine::allocation;
 use bulwark_engine::audit::MemberSum;
+use bulwark_engine::collateral::{Collateral, QuoteWeight};
 use bulwark_engine::decay;
 use bulwark_engine::fill::Curve;
 use bulwark_engine::ladder::{BUCKETS, FRACTION_ONE, unwind_fraction};
-use bulwark_engine::margin::{Collateral, Health, HealthType, QuoteWeight};
+use bulwark_engine::margin::{Health, HealthType};
 use bulwark_engine::market::Market;
+use bulwark_engine::pool::{Nav, Pool, PoolParams, Ticket, TrancheKind};
 use bulwark_engine::position::{Holding, Position};
 use bulwark_engine::price::{
     OracleState, Print, Reading, Selection, half_spread_ppm, lower_bound, normalise, select, upper_bound,
 };
-use bulwark_engine::shares;
 use bulwark_engine::trade::Order;
 use bulwark_engine::units::{Lots, Price, Quote, Side};
 use model::config;
+use model::garbage::{any_market, any_position, any_word, pod};
 use model::world::{HALF, NOW, Op, PARAMS, World, any_move, any_side, any_trade, any_unwind};
 use proptest::prelude::*;
-
-/// Words at the edges of every type that the bytes are read as.
-fn any_word() -> impl Strategy<Value = u64> {
-    prop_oneof![
-        3 => any::<u64>(),
-        2 => (0..64_u32, -1..=1_i64).prop_map(|(k, d)| (1_u64 << k).wrapping_add_signed(d)),
-        1 => Just(0),
-        1 => Just(u64::MAX),
-        1 => Just(i64::MAX.cast_unsigned()),
-        2 => (0..64_u32, any::<u64>()).prop_map(|(k, x)| x >> k),
-    ]
-}
-
-/// Fills a pod from a short cycle of words, so that a case stays small enough to generate and to read.
-fn pod<T: bytemuck::Pod>(words: &[u64]) -> Box<T> {
-    let mut value = Box::new(T::zeroed());
-    let bytes = bytemuck::bytes_of_mut(&mut *value);
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    for chunk in bytes.chunks_mut(8) {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let count = u64::try_from(words.len()).unwrap();
-        let word = words[usize::try_from((state >> 33) % count).unwrap()];
-        chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
-    }
-    value
-}
-
-prop_compose! {
-    /// Garbage, with the fields that would end every operation at once mostly sound.
-    fn any_market()(
-        words in prop::collection::vec(any_word(), 1..40), sides in 0..8_u8, price in any::<bool>(),
-        bits in 1_u64 << 20..=1 << 46, sane in any::<bool>(),
-    ) -> Box<Market> {
-        let mut market = pod::<Market>(&words);
-        if sides != 0 {
-            market.book.long.side = 0;
-            market.book.short.side = 1;
-        }
-        if price {
-            market.oracle = model::world::oracle(HALF);
-            market.oracle.price = Price::from_bits(bits).unwrap();
-        }
-        if sane {
-            market.params = PARAMS;
-        }
-        market
-    }
-}
-
-prop_compose! {
-    fn any_position()(words in prop::collection::vec(any_word(), 4..8), sane in any::<bool>(), side in 0..2_u8) -> Position {
-        let mut position = *pod::<Position>(&words);
-        if sane {
-            position.side = side;
-            position.in_use = 1;
-            position.bucket %= 128;
-        }
-        position
-    }
-}
 
 fn any_order() -> impl Strategy<Value = Order> {
     let lots = prop_oneof![2 => any_word(), 1 => Just(Order::ALL), 3 => 0..1_000_u64];
@@ -114,7 +56,7 @@ fn use_all(market: &Market, position: &Position, side: Side, order: &Order, word
     let _ = (book.skew(), book.traders_pnl(market.mark()), book.equity(market.mark()), book.tokens());
     let _ = (
         book.equity_range(market.oracle.strict()),
-        market.curve(),
+        market.curve(now),
         market.split_fee(word),
         market.notional(word),
     );
@@ -132,6 +74,13 @@ fn use_all(market: &Market, position: &Position, side: Side, order: &Order, word
     let _ = a.decrease(&mut p, order);
     let (mut a, mut p) = (Box::new(*market), *position);
     let _ = a.settle(&mut p, now);
+    let mut a = Box::new(*market);
+    let _ = (a.accrue(now), a.update_borrow_rate(), a.accrue(word.cast_signed()), a.imf_ppm(), a.mmf_ppm());
+    let reading = Reading { price: market.mark(), conf: word, publish_time: now };
+    for selection in [Selection::Primary(reading), Selection::Divergent([now, word.cast_signed()])] {
+        let mut a = Box::new(*market);
+        let _ = (a.refresh(selection, now), a.refresh(selection, word.cast_signed()));
+    }
     let (mut a, mut idle) = (Box::new(*market), word);
     let _ = allocation::allocate(&mut a, &mut idle, word.rotate_left(17));
     let _ = a.sweep();
@@ -165,10 +114,47 @@ fn use_oracle(state: &OracleState, collateral: &Collateral, words: [u64; 4], now
     for health in [HealthType::Init, HealthType::Withdraw, HealthType::Maint] {
         let _ = collateral.value(a, health, now);
     }
+    let _ = (collateral.cap(now), collateral.require_cap(a, now), collateral.haircut_init_ppm());
+    let _ = (collateral.releasable(now), collateral.params.validate_limits());
+    let mut copy = *collateral;
+    let _ =
+        (copy.receive(a, now), copy.release(b, now), copy.receive(c, d.cast_signed()), copy.release(a, now));
+}
+
+fn use_pool(pool: &Pool, ticket: &Ticket, market: &Market, [low, high, used, amount]: [u64; 4], now: i64) {
+    let nav = Nav { low, high, used, releasable: u64::MAX };
+    let _ = (
+        Nav::of_pool(pool).plus_market(market),
+        nav.plus_market(market),
+        pool.pending(&nav),
+        pool.is_over(ticket, now),
+    );
+    let _ = ({ *pool }.initialize(&pool.params, now), pool.senior_claim());
+    for kind in TrancheKind::BOTH {
+        let _ = (pool.tranche_value(kind, low), pool.share_value(kind, amount, high));
+        let _ = ({ *pool }.issue(kind, amount, &nav, now), { *pool }.request(kind, amount, &nav, now));
+        let _ = (
+            { *pool }.cancel(kind, &mut { *ticket }, now),
+            { *pool }.redeem(kind, &mut { *ticket }, &nav, now),
+        );
+    }
 }
 
 proptest! {
     #![proptest_config(config(5_000))]
+
+    #[test]
+    fn garbage_in_a_pool_or_a_ticket_is_refused_or_survived(
+        words in prop::collection::vec(any_word(), 4..20), market in any_market(), sound in any::<bool>(), now in any::<i64>(),
+    ) {
+        let (mut pool, ticket) = (pod::<Pool>(&words), pod::<Ticket>(&words[1..]));
+        if sound {
+            pool.params = PoolParams::DEFAULT;
+            pool.senior_index = 1 << 56;
+        }
+        use_pool(&pool, &ticket, &market, [words[0], words[1], words[2], words[3]], now);
+        use_pool(&pool, &ticket, &market, [words[3], words[2], words[1], words[0]], NOW);
+    }
 
     #[test]
     fn garbage_in_a_market_or_a_position_is_refused_or_survived(
@@ -196,8 +182,7 @@ proptest! {
         let holding = Holding { lots: Lots(a.cast_signed()), quote: Quote(b.cast_signed()) };
         let _ = (holding.entry(), holding.decreased(c, Quote(b.cast_signed()), Quote(a.cast_signed())));
         let _ = holding.increased(Lots(c.cast_signed()), Quote(a.cast_signed()), Quote(b.cast_signed()));
-        let _ = (decay::remaining(x, y), unwind_fraction(a, b, c), shares::issue(a, b, c), shares::value(a, b, c));
-        let _ = shares::nav(a, b);
+        let _ = (decay::remaining(x, y), unwind_fraction(a, b, c));
     }
 
     /// A sound market with a few words of garbage written over it, mid-history.

@@ -106,7 +106,7 @@ proptest! {
             CLOSE,
         ] {
             if let Done::Trade(report) = twin.apply(&op).unwrap() {
-                let curve = twin.world.market.curve().unwrap();
+                let curve = twin.world.market.curve(NOW).unwrap();
                 let lots = report.fill.lots.0;
                 let spread = model::spread_cost(&curve, lots);
                 let fee = int(lots.unsigned_abs()) * model::of_price(curve.price)

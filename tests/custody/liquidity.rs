@@ -179,6 +179,7 @@ fn nobody_adds_the_liquidity_of_others() {
 #[test]
 fn every_market_must_be_passed_in_order_and_with_a_fresh_price() {
     let mut world = World::new();
+    in_both_markets(&mut world);
     let provider = Provider::new(&mut world, 1_000);
     let add = provider.add(&world, 1_000, 0);
     let (key, first) = (provider.trader.key.insecure_clone(), add.accounts.len() - 2);

@@ -22,8 +22,9 @@ fn small(value: u64) -> u32 {
     u32::try_from(value).expect("a u32")
 }
 
-const POOL: [Bound<PoolParams>; 5] = [
+const POOL: [Bound<PoolParams>; 6] = [
     ("redeem_delay", |p, v| p.redeem_delay = small(v), 3_600, 2_592_000),
+    ("redeem_window", |p, v| p.redeem_window = small(v), 3_600, 172_800),
     ("redeem_fee_ppm", |p, v| p.redeem_fee_ppm = small(v), 0, 10_000),
     ("senior_rate_ppm", |p, v| p.senior_rate_ppm = small(v), 0, 300_000),
     ("max_senior_ratio_ppm", |p, v| p.max_senior_ratio_ppm = small(v), 0, 3_000_000),

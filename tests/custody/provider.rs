@@ -17,6 +17,12 @@ use crate::support::*;
 /// Seconds between request and redemption in these fixtures.
 pub const DELAY: i64 = 86_400;
 
+/// Seconds after the delay in which a ticket can be redeemed.
+pub const WINDOW: i64 = 21_600;
+
+/// Seconds that a ticket stands at least before it can be cancelled.
+pub const MIN_AGE: i64 = 3_600;
+
 /// A provider with quote tokens and an empty account for the shares of a tranche.
 pub struct Provider {
     /// Owner of everything.
@@ -114,7 +120,7 @@ impl Provider {
 
     /// The instruction that takes the shares of a ticket back.
     pub fn cancel_instruction(&self, world: &World, nonce: u64) -> Instruction {
-        ix::cancel_redeem(&self.ticket(world, nonce), self.shares)
+        ix::cancel_redeem(self.trader.key.pubkey(), &self.ticket(world, nonce), self.shares)
     }
 
     /// Takes the shares of a ticket back.

@@ -256,6 +256,7 @@ const SPOILED: [(&str, Spoil); 3] = [
 #[test]
 fn a_price_that_is_not_fresh_in_any_market_stops_request_and_redemption_and_never_cancelling() {
     let (mut world, a, _) = with_trader();
+    in_both_markets(&mut world);
     a.request(&mut world, 0, 1_000 * DOLLAR);
     wait(&mut world, DELAY);
     let check = |world: &mut World, instruction: &Instruction, tolerated: i64| {
@@ -306,7 +307,7 @@ fn cancelling_gives_exactly_the_shares_back_and_earns_nothing() {
     type Change = fn(&mut World);
     let table: [Change; 3] = [|_| (), |w| earn(w, 500_000), |w| lose(w, 200_000)];
     for change in table {
-        for after in [0, DELAY - 1, DELAY, 10 * DELAY] {
+        for after in [MIN_AGE, DELAY - 1, DELAY, DELAY + WINDOW, 10 * DELAY] {
             let (mut world, junior, senior) = two();
             let other = Provider::with_shares(&mut world, JUNIOR, 1_000_000);
             for (a, b) in [(&junior, &other), (&senior, &other)] {
@@ -375,6 +376,7 @@ fn nobody_redeems_or_cancels_the_ticket_of_others() {
 fn attack_a_junior_ticket_does_not_come_back_as_senior_shares() {
     let (mut world, junior, _) = two();
     junior.request(&mut world, 0, 100_000);
+    world.advance(MIN_AGE);
     let cancel = junior.cancel_instruction(&world, 0);
     let mint = address::share_mint(SENIOR);
     let senior = world.create_tokens(mint, junior.trader.key.pubkey(), 0);

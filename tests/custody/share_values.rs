@@ -35,13 +35,14 @@ impl Random {
 }
 
 /// What a provider may be told without anything being wrong.
-const REASONS: [&str; 12] = [
+const REASONS: [&str; 13] = [
     "SeniorRatio",
     "SeniorImpaired",
     "SharePriceTooLow",
     "TooSmallForOneShare",
     "WorthNothing",
     "RedeemTooEarly",
+    "RedeemTooLate",
     "PoolIdle",
     "PoolUtilisation",
     "OutflowLimit",
@@ -57,6 +58,7 @@ struct Seen {
     paid: [u32; 2],
     parts: u32,
     cancelled: u32,
+    late: u32,
     impaired: u32,
     traded: u32,
 }
@@ -208,6 +210,8 @@ impl Walk {
                 } else {
                     provider.redeem_instruction(world, nonce, 0)
                 };
+                let core = (self.world.pool().core, self.providers[n].ticket(&self.world, nonce).core);
+                self.seen.late += u32::from(core.0.is_over(&core.1, self.world.now()));
                 let done = self.act(n, |walk| walk.send(n, instruction));
                 let part = done && self.tickets[n].contains(&nonce);
                 self.seen.cancelled += u32::from(done && cancel);
@@ -222,7 +226,12 @@ impl Walk {
             }
             12 | 13 => self.trade(),
             14 => {
-                self.world.advance(self.random.below(2 * 86_400) as i64);
+                // About the window of a ticket, or just later.
+                let within = self.random.below(8 * 3_600) as i64;
+                let opens = self.tickets[n].first().map_or(0, |nonce| {
+                    self.providers[n].ticket(&self.world, *nonce).core.requested_at + DELAY - 3_600
+                });
+                self.world.set_clock(opens.max(self.world.now()) + within);
                 self.refresh();
             }
             15 => {
@@ -253,7 +262,7 @@ impl Walk {
 #[test]
 fn no_deposit_or_redemption_takes_from_another_provider_at_any_price() {
     let mut total = Seen::default();
-    for seed in 1..=5 {
+    for seed in 1..=10 {
         println!("seed {seed}");
         let mut walk = Walk::new(seed);
         for _ in 0..300 {
@@ -267,13 +276,18 @@ fn no_deposit_or_redemption_takes_from_another_provider_at_any_price() {
         }
         total.parts += seen.parts;
         total.cancelled += seen.cancelled;
+        total.late += seen.late;
         total.impaired += seen.impaired;
         total.traded += seen.traded;
     }
     // A walk that is refused everything would prove nothing.
     assert!(total.added.iter().chain(&total.paid).all(|n| *n >= 8), "{total:?}");
     assert!(
-        total.parts >= 5 && total.cancelled >= 8 && total.impaired >= 20 && total.traded >= 20,
+        total.parts >= 5
+            && total.cancelled >= 8
+            && total.late >= 8
+            && total.impaired >= 20
+            && total.traded >= 20,
         "{total:?}"
     );
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::program::state::{MarginAccount, Pause};
 use bulwark_sdk::{Instruction, Pubkey, address};
+use bulwark_tests::fixtures::*;
 use bulwark_tests::{Failure, Keypair, Outcome, Signer, Trader, World};
 use solana_account::{AccountSharedData, ReadableAccount};
 
@@ -133,6 +135,14 @@ pub fn pause(world: &mut World, bits: u8) {
 
 /// Both bits that a broken invariant sets.
 pub const BROKEN: u8 = Pause::INCREASE.0 | Pause::WITHDRAW.0;
+
+/// A trader with a position in either market: then both prices matter to the pool.
+pub fn in_both_markets(world: &mut World) -> Trader {
+    let trader = world.funded_trader(100_000 * DOLLAR);
+    world.open(&trader, SOL, Side::Long, 10 * SOL_ASSET.one()).expect("open");
+    world.open(&trader, BTC, Side::Short, BTC_ASSET.one() / 10).expect("open");
+    trader
+}
 
 /// Quote balance of a margin account.
 pub fn quote(world: &World, margin: &Pubkey) -> i64 {

@@ -33,7 +33,7 @@ fn new() -> (World, Trader, Vec<(&'static str, Instruction, usize)>) {
     wait(&mut world, DELAY);
     let tickets = [0, 1].map(|n| world.get::<RedeemTicket>(&address::redeem_ticket(&trader.key.pubkey(), n)));
     let redeem = ix::redeem(&world.listings, &tickets[0], (trader.tokens, 1)).expect("builds");
-    let cancel = ix::cancel_redeem(&tickets[1], shares);
+    let cancel = ix::cancel_redeem(trader.key.pubkey(), &tickets[1], shares);
     let keys = (trader.key.pubkey(), trader.tokens, shares);
     let add = ix::add_liquidity(&world.listings, TrancheKind::Junior, keys, (1_000, 1)).expect("builds");
     let deposit = deposit_instruction(&world, &trader, 1_000);

@@ -205,6 +205,14 @@ fn a_market_that_is_drained_takes_no_more_than_its_cash_and_the_pool_recovers_se
     assert_eq!(crash.world.market(SOL).core.book.cash, 0);
     assert_eq!(values(&crash.world), [0, 5_000 * DOLLAR]);
 
+    // The junior has nothing to ask for, the senior its part: half the shares, half of what is there.
+    let request = crash.junior.request_instruction(&crash.world, 0, 100_000 * DOLLAR);
+    let says = ("WorthNothing", "the shares are worth 0 quote units");
+    refuse_saying(&mut crash.world, &request, &[&crash.junior.trader.key], says);
+    assert_eq!(crash.senior.request(&mut crash.world, 0, 30_000 * DOLLAR), 2_500 * DOLLAR);
+    crash.world.advance(MIN_AGE);
+    crash.senior.cancel(&mut crash.world, 0);
+
     // Nobody comes in: a deposit would fill the hole and not be worth what was paid.
     let claim = {
         let mut core = crash.world.pool().core;
@@ -217,13 +225,6 @@ fn a_market_that_is_drained_takes_no_more_than_its_cash_and_the_pool_recovers_se
         let add = late.add(&crash.world, DOLLAR, 0);
         refuse_saying(&mut crash.world, &add, &[&late.trader.key], ("SeniorImpaired", &says));
     }
-    // The junior has nothing to ask for, the senior its part: half the shares, half of what is there.
-    let request = crash.junior.request_instruction(&crash.world, 0, 100_000 * DOLLAR);
-    let says = ("WorthNothing", "the shares are worth 0 quote units");
-    refuse_saying(&mut crash.world, &request, &[&crash.junior.trader.key], says);
-    assert_eq!(crash.senior.request(&mut crash.world, 0, 30_000 * DOLLAR), 2_500 * DOLLAR);
-    crash.senior.cancel(&mut crash.world, 0);
-
     // Income goes to the senior until it has what it is owed, and then to the junior.
     for (income, expected) in [(20_000, [0, 25_000]), (30_000, [0, 55_000])] {
         earn(&mut crash.world, income * DOLLAR);

@@ -187,6 +187,48 @@ fn a_market_without_positions_and_rate_accrues_nothing() {
     assert_eq!((indices(&core), core.carry), ([0, 0], still));
 }
 
+#[test]
+fn attack_who_comes_into_an_empty_market_meets_no_old_rate() {
+    let (mut world, traders) = scene(1_000_000);
+    (0..5).for_each(|_| pass(&mut world, 3_600, 125 * PRINT));
+    let rate = world.market(MARKET).core.carry.funding_rate;
+    assert_eq!(rate, (1_i64 << 48) / 50, "2 % a day");
+    // A side without lots is not yet an empty market.
+    world.close(&traders[2], MARKET, u64::MAX).expect("close");
+    pass(&mut world, 60, 125 * PRINT);
+    assert_eq!(world.market(MARKET).core.carry.funding_rate, rate);
+    for long in &traders[..2] {
+        world.close(long, MARKET, u64::MAX).expect("close");
+    }
+    for seconds in [1, 3, 86_400] {
+        // By a refresh, or by the very trade.
+        for refreshed in [false, true] {
+            let mut world = world.fork();
+            let before = indices(&world.market(MARKET).core);
+            world.advance(seconds);
+            if refreshed || seconds > 5 {
+                print_now(&mut world, 125 * PRINT, 0);
+                assert_eq!(world.market(MARKET).core.carry.funding_rate, 0, "{seconds}");
+            }
+            world.open(&traders[2], MARKET, Side::Short, LOTS / 100).expect("open");
+            let core = world.market(MARKET).core;
+            assert_eq!((core.carry.funding_rate, indices(&core)), (0, before), "{seconds}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "open: within the second of the last close an empty market keeps its rate"]
+fn attack_who_comes_in_the_second_of_the_last_close_meets_no_old_rate() {
+    let (mut world, traders) = scene(1_000_000);
+    (0..5).for_each(|_| pass(&mut world, 3_600, 125 * PRINT));
+    for trader in &traders {
+        world.close(trader, MARKET, u64::MAX).expect("close");
+    }
+    world.open(&traders[2], MARKET, Side::Short, LOTS / 100).expect("open");
+    assert_eq!(world.market(MARKET).core.carry.funding_rate, 0);
+}
+
 /// What the traders are worth, and what everything is worth.
 fn worth(world: &World, traders: &[Trader]) -> ([i64; 3], i128) {
     let value = |t: &Trader| world.margin(&t.margin).quote.0 + world.pnl(&t.margin, MARKET);

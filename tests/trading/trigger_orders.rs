@@ -304,7 +304,7 @@ fn no_account_is_taken_for_another() {
         twice.accounts[slot].pubkey = key;
         let before = state(&world);
         let failure = world.send(&[twice], &[]).expect_err("an account twice");
-        assert!(failure.is("AccountBorrowFailed") || failure.is("DuplicateAccount"), "{failure:?}");
+        assert!(failure.is("DuplicateAccount"), "{failure:?}");
         assert!(state(&world) == before);
     }
     let mut missing = execute.clone();

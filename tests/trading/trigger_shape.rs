@@ -5,12 +5,15 @@ use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, TriggerOrder};
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::World;
-use bulwark_tests::fixtures::{DOLLAR, SOL_ASSET};
+use bulwark_tests::fixtures::{DOLLAR, SOL_ASSET, TRIGGER_FEE};
 
-use crate::shape::{PACKET, asset, crowd, index, wire};
+use crate::shape::{PACKET, crowd, index, wire};
 use crate::support::{
-    PubkeyOf as _, cancel_instruction, execute_instruction, place, place_instruction, trigger,
+    PubkeyOf as _, cancel_instruction, execute_instruction, place, place_instruction, refused, trigger,
 };
+
+/// 5 bp of the 150 dollars that an order is worth: what its keeper is paid at most.
+const PAID: u64 = 75_000;
 
 #[test]
 fn triggers_of_an_account_of_16_positions_and_8_collaterals_fit_one_transaction() {
@@ -43,18 +46,24 @@ fn triggers_of_an_account_of_16_positions_and_8_collaterals_fit_one_transaction(
         within(what, wire(&execute, &owner), outcome.compute_units, 40_000);
         assert_eq!(outcome.trade().market, 15);
     }
-    // An exit that needs no leg, and one at a Wide price that is shown them all.
+    // An exit whose keeper is paid after a look at the whole account, and one that needs that look for itself too.
     let first = execute_instruction(&world, &trader, 1, Some(&keeper));
     let units = world.fork().send(std::slice::from_ref(&first), &[]).expect("exit").compute_units;
     within("exit", wire(&first, &owner), units, 40_000);
-    world.print(&asset(0), SOL_ASSET.price, u64::try_from(SOL_ASSET.price / 20).expect("positive"));
-    world.advance(1);
-    world.print(&asset(0), SOL_ASSET.price, u64::try_from(SOL_ASSET.price / 20).expect("positive"));
-    world.send(&[ix::refresh_market(0, World::oracles(&asset(0)))], &[]).expect("refresh");
-    let wide = execute_instruction(&world, &trader, 1, Some(&keeper));
-    let units = world.send(std::slice::from_ref(&wide), &[]).expect("exit").compute_units;
-    within("exit at a Wide price", wire(&wide, &owner), units, 40_000);
+    // Five percent of fee are more than the 3.1 % of margin that it frees.
+    world.tamper::<Market>(&world.listings.markets[0].clone(), |m| m.core.params.taker_fee_ppm = 50_000);
+    let dear = execute_instruction(&world, &trader, 1, Some(&keeper));
+    let mut blind = dear.clone();
+    blind.accounts.truncate(4);
+    refused(&mut world, blind, &[], "AccountMissing", "it is judged by all legs");
+    let outcome = world.send(std::slice::from_ref(&dear), &[]).expect("exit");
+    within("exit judged by the whole account", wire(&dear, &owner), outcome.compute_units, 60_000);
     assert_eq!(world.margin(&trader.margin).position(0), None);
+    assert_eq!(
+        world.margin(&keeper.margin).quote.units_or_zero(),
+        DOLLAR + 2 * PAID + TRIGGER_FEE,
+        "for three trades"
+    );
 
     world.withdraw(&trader, 0, (trader.tokens, 80_000 * DOLLAR)).expect("withdraw");
     // One that is cancelled for want of margin, after the whole account was walked twice.

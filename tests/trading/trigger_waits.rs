@@ -8,19 +8,19 @@ use bulwark_sdk::engine::units::Side::{self, Long};
 use bulwark_sdk::event::Event;
 use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, MarketStatus, Pause, Vault};
 use bulwark_sdk::{AccountMeta, address};
-use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, PRINT, SOL_ASSET, TRIGGER_FEE};
+use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, PRINT, SOL_ASSET};
 use bulwark_tests::{Trader, World};
 
 use crate::support::{
-    MARKET, arm, execute, execute_instruction, free_params, mark, move_uni, open_at, place, print_now,
-    refused, state, trigger, uni_params, uni_world, waiting,
+    MARKET, arm, execute, execute_instruction, mark, move_uni, open_at, place, print_now, refused, state,
+    trigger, uni_params, uni_world, waiting,
 };
 use crate::triggers::{CASES, scene};
 
 const LOTS: u64 = 80_000_000_000;
 
 /// Executes what must be cancelled, and checks that the slot is all that changed.
-fn cancelled(world: &mut World, who: &Trader, id: u64, keeper: &Trader, what: &str) {
+pub fn cancelled(world: &mut World, who: &Trader, id: u64, keeper: &Trader, what: &str) {
     let (before, mut account) = (state(world), world.margin(&who.margin));
     let outcome = execute(world, who, id, Some(keeper)).unwrap_or_else(|e| panic!("{what}: stuck: {e:#?}"));
     let [Event::TriggerCancelled(cancelled)] = &outcome.events[..] else { panic!("{what}: {outcome:?}") };
@@ -79,17 +79,21 @@ fn a_price_that_is_not_usable_leaves_the_trigger() {
         print_now(&mut stale, 125 * PRINT, 0);
         execute(&mut stale, &trader, id, Some(&keeper)).expect("after a refresh");
 
-        // Wide: no entry, and an exit at the wide spread.
+        // Wide: neither an entry nor an exit, which its owner may still send himself at the wide spread.
         world.advance(1);
         print_now(&mut world, 125 * PRINT, (125 * PRINT / 50).cast_unsigned());
-        if kind == Limit {
-            let execute = execute_instruction(&world, &trader, id, Some(&keeper));
+        for keeper in [Some(&keeper), None] {
+            let execute = execute_instruction(&world, &trader, id, keeper);
             refused(&mut world, execute, &[], "PriceWide", &what);
-        } else {
-            let spread = execute(&mut world, &trader, id, Some(&keeper)).expect("exit").trade().spread;
+        }
+        if kind != Limit {
+            let spread = world.fork().close(&trader, MARKET, LOTS).expect("exit").trade().spread;
             let exact = 200 * DOLLAR..=200 * DOLLAR + 10_000; // the confidence is rounded up to a ppm
             assert!(exact.contains(&spread), "{what}: 2 % of 10,000 dollars, not {spread}");
         }
+        world.advance(1);
+        print_now(&mut world, 125 * PRINT, (125 * PRINT / 101).cast_unsigned());
+        execute(&mut world, &trader, id, Some(&keeper)).unwrap_or_else(|e| panic!("{what}: narrow: {e:?}"));
     }
 }
 
@@ -159,30 +163,7 @@ fn an_entry_without_margin_is_cancelled_and_nothing_else_changes() {
     }
 }
 
-#[test]
-fn the_keepers_fee_counts_in_the_margin_of_an_entry() {
-    // 10,000 dollars at 5 %: 500 dollars of margin, free of fee and spread.
-    for (spare, enough) in [(TRIGGER_FEE, true), (TRIGGER_FEE - 1, false)] {
-        let mut world = uni_world(free_params());
-        let (trader, keeper) = (world.funded_trader(10_000 * DOLLAR), world.funded_trader(DOLLAR));
-        move_uni(&mut world, 125 * PRINT);
-        let mut probe = world.fork();
-        probe.open(&trader, MARKET, Long, LOTS).expect("open");
-        let health = probe.health(&trader.margin, bulwark_sdk::engine::margin::HealthType::Init);
-        let spare = i64::try_from(spare).expect("small");
-        let too_much = (health.excess().expect("excess").0 - spare).unsigned_abs();
-        world.withdraw(&trader, 0, (trader.tokens, too_much)).expect("withdraw");
-        let at = mark(&world);
-        let id = arm(&mut world, &trader, (Limit, Long), LOTS, at);
-        if enough {
-            execute(&mut world, &trader, id, Some(&keeper)).expect("to the unit");
-        } else {
-            cancelled(&mut world, &trader, id, &keeper, "a unit short");
-        }
-    }
-}
-
-/// A trader whose margin is SOL alone, with an entry that the SOL carries and a keeper.
+/// A trader whose margin is SOL and 100 dollars, with an entry that the SOL carries and a keeper.
 fn on_collateral() -> (World, Trader, Trader, u64) {
     let mut world = uni_world(uni_params());
     world.list_vault(&SOL_ASSET, 9, u64::MAX);
@@ -339,18 +320,6 @@ fn an_entry_against_a_position_of_the_other_side_is_cancelled() {
         let id = arm(&mut world, &trader, (Limit, side), LOTS, at);
         cancelled(&mut world, &trader, id, &keeper, &format!("{side:?}"));
     }
-}
-
-#[test]
-fn a_size_that_the_market_does_not_take_any_more_is_cancelled() {
-    let (mut world, trader, keeper) = scene(StopLoss, Long);
-    let at = mark(&world);
-    // All but 5 dollars, where 10 are the least that may stay.
-    let dust = arm(&mut world, &trader, (StopLoss, Long), 2 * LOTS - 40_000_000, at);
-    cancelled(&mut world, &trader, dust, &keeper, "what stays is dust");
-    let small = arm(&mut world, &trader, (Limit, Long), LOTS, at);
-    world.tamper::<Market>(&address::market(MARKET), |m| m.core.params.step = 3_000_000);
-    cancelled(&mut world, &trader, small, &keeper, "no multiple of the new step");
 }
 
 #[test]

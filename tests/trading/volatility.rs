@@ -18,6 +18,9 @@ use crate::support::{
 /// 80 units of base: 10,000 dollars.
 const LOTS: u64 = 80_000_000_000;
 
+/// What volatility asks for at most, ppm of half spread: 1 %.
+const MOST: u64 = 10_000;
+
 /// Volatility alone: neither carry nor toxic fee, nor margin that grows with open interest.
 fn params() -> MarketParams {
     MarketParams { volatility: VolatilityParams::DEFAULT, ..uni_params() }
@@ -70,12 +73,17 @@ fn the_spread_grows_with_volatility_and_with_the_age_of_the_price() {
                 let mut older = world.fork();
                 older.advance(i64::from(age));
                 let ppm = spread_ppm(&older, &trader);
-                let due = is_three_sigma(ppm, sigma, u64::from(age)) || (ppm == 200 && 6 * sigma < 200);
-                assert!(due, "σ {sigma}, {age} s: {ppm} ppm");
+                let least = ppm == 200 && 6 * sigma < 200;
+                // 9·σ²·(age + 0.4 s) beyond the square of a percent.
+                let most =
+                    ppm == MOST && 9 * u64::from(sigma).pow(2) * u64::from(10 * age + 4) > 10 * MOST * MOST;
+                let due = most || least || is_three_sigma(ppm, sigma, u64::from(age));
+                assert!(due && ppm <= MOST, "σ {sigma}, {age} s: {ppm} ppm");
                 ppm
             })
             .collect();
-        assert!(ages.windows(2).all(|w| w[0] < w[1]), "{ages:?}");
+        assert!(ages.windows(2).all(|w| w[0] < w[1] || w == [MOST, MOST]), "{ages:?}");
+        assert_eq!(ages.contains(&MOST), move_ppm == 50_000, "{ages:?}");
         assert!(ages[0] > last, "{ages:?} after {last}");
         last = ages[0];
     }
@@ -103,12 +111,25 @@ fn maintenance_target(core: &Core) -> u64 {
 
 #[test]
 fn maintenance_margin_drifts_towards_its_target_by_ten_percent_an_hour_up_and_five_down() {
-    let mut world = uni_world(params());
-    tick(&mut world, 125 * PRINT);
-    let calm = world.market(MARKET).core.mmf_ppm();
-    assert_eq!(calm, 31_000, "calm: the base");
-    for (every, what) in [(1, "every second"), (60, "every minute"), (1_800, "twice"), (3_600, "once")] {
-        let mut world = world.fork();
+    // A print counts for 10 %: seldom ones keep the target far above a low base only.
+    let low = MarketParams {
+        mmf_ppm: 10_000,
+        max_impact_ppm: 1_000,
+        max_gap_ppm: 1_000,
+        liquidation_fee_ppm: 5_000,
+        ..params()
+    };
+    let cases = [
+        (1, "every second", params()),
+        (60, "every minute", params()),
+        (1_800, "twice", low),
+        (3_600, "once", low),
+    ];
+    for (every, what, params) in cases {
+        let mut world = uni_world(params);
+        tick(&mut world, 125 * PRINT);
+        let calm = world.market(MARKET).core.mmf_ppm();
+        assert_eq!(calm, params.mmf_ppm, "calm: the base");
         let mut hours = vec![calm];
         for n in 0..2 * 3_600 / every {
             world.advance(every);
@@ -319,4 +340,48 @@ fn an_increase_starts_the_window_again_and_a_partial_exit_does_not() {
     world.advance(1);
     print_now(&mut world, 130 * PRINT, 0);
     assert_eq!(fee(&mut world, LOTS), 0, "a partial exit is no increase");
+}
+
+#[test]
+fn attack_a_wick_leaves_a_close_payable() {
+    // Ten percent and back, a tenth and back, tenfold and back, in two prints of a second each.
+    for wick in [1_100, 900, 100, 10_000] {
+        let mut world = uni_world(params());
+        let (long, short) = (world.funded_trader(1_000 * DOLLAR), world.funded_trader(1_000 * DOLLAR));
+        tick(&mut world, 125 * PRINT);
+        world.open(&long, MARKET, Side::Long, LOTS).expect("open");
+        world.open(&short, MARKET, Side::Short, LOTS).expect("open");
+        let notional = world.market(MARKET).core.notional(LOTS).expect("notional");
+        tick(&mut world, 125 * PRINT * wick / 1_000);
+        tick(&mut world, 125 * PRINT);
+        for age in 0..=5 {
+            let mut world = world.fork();
+            world.advance(age);
+            for trader in [&long, &short] {
+                let trade = world.close(trader, MARKET, u64::MAX).expect("close").trade().clone();
+                assert!(trade.spread <= notional / 100 + 2, "{wick} {age}: {} of spread", trade.spread);
+                assert!(age < 2 || trade.spread > notional / 100 - 2, "{wick} {age}: {}", trade.spread);
+                assert_eq!(trade.position_lots, 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_print_counts_for_a_tenth_of_the_price_at_most() {
+    let sigma = |per_mille: i64| {
+        let mut world = uni_world(params());
+        tick(&mut world, 125 * PRINT);
+        tick(&mut world, 125 * PRINT * per_mille / 1_000);
+        world.market(MARKET).core.volatility
+    };
+    let tenth = sigma(1_100);
+    for wick in [900, 1_101, 899, 500, 5, 2_000, 20_000] {
+        assert_eq!(sigma(wick).variances, tenth.variances, "{wick}");
+    }
+    for less in [1_099, 901] {
+        assert!(sigma(less).sigma_ppm < tenth.sigma_ppm, "{less}");
+    }
+    // 10 % in one second, of which the fast variance takes 1 − 2^(−1/1800): √(10^10 · 0.000385) and some rounding.
+    assert!((1_960..1_965).contains(&tenth.sigma_ppm), "{}", tenth.sigma_ppm);
 }

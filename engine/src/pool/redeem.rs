@@ -91,8 +91,8 @@ impl Pool {
 
     /// Redeems a ticket at the lower of its value at the request and now, as far as the gates allow: idle cash, what
     /// may leave the vault, utilisation, and for junior shares the senior's ratio. The rest stays in the ticket, rounded down.
-    /// A redemption in part takes shares of the same price; what it loses by rounding is worth a unit at most. Its window
-    /// begins anew: it is the pool that could not pay.
+    /// A redemption in part takes shares of the same price; what it loses by rounding is worth a unit at most. If it takes a
+    /// tenth of the ticket the window begins anew: it is the pool that could not pay.
     ///
     /// # Errors
     /// [`EngineError::RedeemTooEarly`]; [`EngineError::RedeemTooLate`] after the window; [`EngineError::ZeroAmount`] for an empty ticket;
@@ -124,7 +124,11 @@ impl Pool {
         *ticket = Ticket {
             shares: left,
             value: wide::mul_div(ticket.value, left, held, Round::Down)?,
-            requested_at: now.saturating_sub(i64::from(self.params.redeem_delay)),
+            requested_at: if report.shares >= held.div_ceil(10) {
+                now.saturating_sub(i64::from(self.params.redeem_delay))
+            } else {
+                ticket.requested_at
+            },
         };
         let tranche = self.tranche_mut(kind);
         tranche.shares = tranche.shares.checked_sub(report.shares).ok_or(CORRUPT)?;

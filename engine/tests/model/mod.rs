@@ -6,6 +6,7 @@
 
 #![allow(dead_code, reason = "every test crate uses its own part of the model")]
 
+pub mod carry;
 pub mod garbage;
 pub mod pool;
 pub mod vault;

@@ -19,7 +19,7 @@ pub const OPEN: PoolParams = PoolParams {
     senior_rate_ppm: 0,
     max_senior_ratio_ppm: 3_000_000,
     max_utilisation_ppm: 900_000,
-    _padding: 0,
+    redeem_window: 172_800,
 };
 /// A senior coupon of 10 % and as much senior as junior.
 pub const TRANCHED: PoolParams =
