@@ -256,6 +256,15 @@ pub enum EngineError {
     /// The redeem window is over.
     #[error("the ticket's window is over: cancel it, and request again")]
     RedeemTooLate,
+    /// The unstake cooldown is not over.
+    #[error("the stake can be taken out in {seconds_left} s: wait")]
+    UnstakeTooEarly {
+        /// Seconds until it can be.
+        seconds_left: i64,
+    },
+    /// The unstake window is over.
+    #[error("the window to take the stake out is over: request again")]
+    UnstakeTooLate,
     /// Shares that are worth nothing after the fee.
     #[error("the shares are worth {value} quote units, the fee is {fee}: nothing would be paid, keep them")]
     WorthNothing {

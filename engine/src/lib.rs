@@ -24,6 +24,8 @@
 //! | [`market`] | one market: parameters, price and book together |
 //! | [`trade`] | increase, decrease, settle: the only ways a position changes |
 //! | [`auction`] | a liquidation is an auction that ends in seconds |
+//! | [`backstop`] | stake that stands behind every market |
+//! | [`waterfall`] | who pays for a loss that margin did not cover |
 //! | [`liquidation`] | a position in trouble changes hands, or goes back to the pool |
 //! | [`trigger`] | orders that wait for a price |
 //! | [`collateral`] | a token that backs an account counts less the more of it there is |
@@ -38,6 +40,7 @@
 pub mod allocation;
 pub mod auction;
 pub mod audit;
+pub mod backstop;
 pub mod book;
 pub mod carry;
 pub mod collateral;
@@ -57,6 +60,7 @@ pub mod trade;
 pub mod trigger;
 pub mod units;
 pub mod volatility;
+pub mod waterfall;
 pub mod wide;
 
 pub use error::EngineError;

@@ -81,6 +81,17 @@ pub struct Draws {
     pub first_loss: Drawn,
 }
 
+/// Who stands behind a market, and how far.
+#[derive(Debug)]
+pub struct Backers<'a> {
+    /// The insurance fund.
+    pub fund: &'a mut Fund,
+    /// What the market has drawn lately.
+    pub draws: &'a mut Draws,
+    /// How far it may.
+    pub params: WaterfallParams,
+}
+
 /// A loss that nobody has paid yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
@@ -147,18 +158,19 @@ impl Market {
     ///
     /// # Errors
     /// [`EngineError::ZeroAmount`] without a debt, [`EngineError::Overflow`].
-    pub fn resolve(&mut self, fund: &mut Fund, loss: &Loss) -> Result<WaterfallReport> {
+    pub fn resolve(&mut self, backers: &mut Backers<'_>, loss: &Loss) -> Result<WaterfallReport> {
         if loss.debt == 0 {
             return Err(EngineError::ZeroAmount);
         }
         self.accrue(loss.now)?;
         let (mut report, mut left) = (WaterfallReport::default(), loss.debt);
         report.insurance = take(&mut self.book.insurance, &mut left);
-        if self.params.waterfall.tail != 0 {
+        let tail = backers.params.tail != 0;
+        if tail {
             self.deleverage(&mut report, &mut left, loss)?;
         }
-        self.draw_on_fund(fund, &mut report, &mut left, loss.now)?;
-        if self.params.waterfall.tail == 0 {
+        self.draw_on(backers, &mut report, &mut left, loss.now)?;
+        if !tail {
             self.deleverage(&mut report, &mut left, loss)?;
         }
         let equity = self.book.equity(self.mark())?.units_or_zero();
@@ -169,16 +181,16 @@ impl Market {
     }
 
     /// Tiers 2 to 4.
-    fn draw_on_fund(
+    fn draw_on(
         &mut self,
-        fund: &mut Fund,
+        backers: &mut Backers<'_>,
         report: &mut WaterfallReport,
         left: &mut u64,
         now: i64,
     ) -> Result<()> {
-        let params = self.params.waterfall;
+        let Backers { fund, draws, params } = backers;
         let limit = ppm_floor(fund.reserve, params.reserve_share_ppm)?;
-        report.reserve = self.draws.reserve.draw((*left).min(fund.reserve), limit, now)?;
+        report.reserve = draws.reserve.draw((*left).min(fund.reserve), limit, now)?;
         fund.reserve = fund.reserve.saturating_sub(report.reserve); // at most the reserve: exact
         *left = left.saturating_sub(report.reserve);
 
@@ -188,7 +200,7 @@ impl Market {
 
         let equity = self.book.equity(self.mark())?.units_or_zero();
         let limit = ppm_floor(equity, params.first_loss_ppm)?;
-        let allowed = self.draws.first_loss.draw((*left).min(self.book.cash), limit, now)?;
+        let allowed = draws.first_loss.draw((*left).min(self.book.cash), limit, now)?;
         report.first_loss = self.pay_from_cash(left, allowed);
         Ok(())
     }
@@ -230,4 +242,5 @@ fn take(balance: &mut u64, left: &mut u64) -> u64 {
     taken
 }
 
-const _: () = assert!(size_of::<Fund>() == 40 && size_of::<WaterfallParams>() == 16 && size_of::<Draws>() == 32);
+const _: () =
+    assert!(size_of::<Fund>() == 40 && size_of::<WaterfallParams>() == 16 && size_of::<Draws>() == 32);
