@@ -142,6 +142,11 @@ impl Lot {
         Ok(if left < self.min_notional { self.held } else { lots })
     }
 
+    /// `lots` rounded down to the step.
+    pub(crate) fn whole_steps(&self, lots: u64) -> u64 {
+        lots.saturating_sub(lots.checked_rem(self.step).unwrap_or(0))
+    }
+
     /// `share` (Q32) of the worth of `lots`, quote units rounded down.
     ///
     /// # Errors

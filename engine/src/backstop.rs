@@ -142,6 +142,9 @@ impl Backstop {
     /// [`EngineError::UnstakeTooEarly`], [`EngineError::UnstakeTooLate`] after the window, [`EngineError::ZeroAmount`] for an
     /// empty request.
     pub fn unstake(&mut self, request: &mut UnstakeRequest, now: i64) -> Result<u64> {
+        if request.shares == 0 {
+            return Err(EngineError::ZeroAmount);
+        }
         let opens = request.requested_at.saturating_add(COOLDOWN);
         if now < opens {
             return Err(EngineError::UnstakeTooEarly { seconds_left: opens.saturating_sub(now) });
@@ -150,9 +153,6 @@ impl Backstop {
             return Err(EngineError::UnstakeTooLate);
         }
         let UnstakeRequest { shares, value, .. } = core::mem::take(request);
-        if shares == 0 {
-            return Err(EngineError::ZeroAmount);
-        }
         let worth = self.cooling.worth(shares)?;
         self.cooling.take(shares, worth)?;
         let paid = worth.min(value);

@@ -125,7 +125,10 @@ impl Market {
                 if skew == Lots::ZERO || heavy != side {
                     return Err(EngineError::SkewWouldGrow { skew: skew.0 });
                 }
-                let lots = cut(lot, offer.lots.min(skew.count()))?;
+                // An unwind leaves any number of lots: the skew need not be a multiple of the step.
+                let lots =
+                    if offer.lots <= skew.count() { offer.lots } else { lot.whole_steps(skew.count()) };
+                let lots = cut(lot, lots)?;
                 let concession = lot.part(lots, offer.concession)?;
                 let keeper = concession.div_euclid(2);
                 (lots, self.at_mark(side, lots)?, (keeper, concession.saturating_sub(keeper)))
