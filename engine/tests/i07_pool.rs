@@ -35,7 +35,7 @@ fn unwound(scene: &Scene) -> bool {
 }
 
 proptest! {
-    #![proptest_config(config(1_500))]
+    #![proptest_config(config(600))]
 
     #[test]
     fn the_pool_takes_at_once_only_what_reduces_its_skew_and_loses_nothing_by_it(

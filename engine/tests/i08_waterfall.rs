@@ -60,7 +60,7 @@ impl Scene {
 
     /// Buckets that an unwind would scale, and the worth of a lot: what an unwind rounds by.
     fn grain(&self, side: Side) -> Exact {
-        let mut ladder = self.market.book.side(side).clone();
+        let mut ladder = *self.market.book.side(side);
         let winners = ladder.winners(self.market.mark()).unwrap();
         let lot = (of_price(self.market.mark()) - of_carry(ladder.carry)).abs() + int(1);
         let buckets = ladder.unwind(self.market.mark(), 1).unwrap().buckets;
@@ -94,7 +94,7 @@ fn share_of(amount: u64, ppm: u32) -> u64 {
 }
 
 proptest! {
-    #![proptest_config(config(1_500))]
+    #![proptest_config(config(600))]
 
     #[test]
     fn the_parts_sum_to_the_debt_and_no_tier_is_used_before_the_one_above_is_at_its_limit(
