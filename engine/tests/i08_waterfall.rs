@@ -295,3 +295,16 @@ fn without_open_interest_insurance_pays_and_a_debt_of_nothing_is_refused() {
     assert_eq!(scene.resolve(0, Side::Long, NOW), Err(EngineError::ZeroAmount));
     assert_eq!(scene.market.book.equity(price(ONE)), Ok(Quote::ZERO));
 }
+
+#[test]
+fn what_an_unwind_takes_beyond_the_loss_goes_to_insurance_by_hand() {
+    // Shorts in profit by 2^35: the least fraction, one part in 2^32, takes 8 for a loss of 1.
+    let mut scene = by_hand(1);
+    scene.market = market(&PARAMS, ONE, 1_000);
+    join(&mut scene.market.book.short, 1 << 36, 1 << 36);
+    scene.market.oracle = oracle(ONE / 2);
+    let report = scene.resolve(1, Side::Long, NOW).unwrap();
+    assert_eq!((report.winners, report.fraction), (1 << 35, 1));
+    assert_eq!((report.deleveraged, report.surplus), (1, 7));
+    assert_eq!((scene.market.book.cash, scene.market.book.insurance), (992, 7));
+}
