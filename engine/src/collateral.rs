@@ -151,9 +151,7 @@ impl Collateral {
         if total > cap { Err(EngineError::DepositCap { total, cap }) } else { Ok(()) }
     }
 
-    /// Haircut for initial margin, ppm: `1 − (1 − h) · min(1, soft_cap / total)`, rounded up.
-    ///
-    /// Beyond the soft cap all deposits together count for as much as at it, so one more never makes its depositor poorer.
+    /// Haircut for initial margin as one would quote it, ppm: `1 − (1 − h) · min(1, soft_cap / total)`, rounded up.
     ///
     /// # Errors
     /// [`EngineError::Overflow`] never.
@@ -185,10 +183,17 @@ impl Collateral {
             (usable, _) => usable?,
         };
         let (price, haircut) = match health {
-            HealthType::Init | HealthType::Withdraw => (self.oracle.strict().low, self.haircut_init_ppm()?),
+            HealthType::Init | HealthType::Withdraw => {
+                (self.oracle.strict().low, self.params.haircut_init_ppm)
+            }
             HealthType::Maint | HealthType::Liquidate => (self.oracle.price, self.params.haircut_maint_ppm),
         };
-        ppm_floor(price.mul_floor(amount)?, PPM_ONE.saturating_sub(haircut))
+        let counted = ppm_floor(price.mul_floor(amount)?, PPM_ONE.saturating_sub(haircut))?;
+        if health == HealthType::Maint || self.recorded <= self.params.soft_cap {
+            return Ok(counted);
+        }
+        // All deposits together count for as much as at the soft cap: one more never makes its depositor poorer.
+        wide::mul_div(counted, self.params.soft_cap, self.recorded, Round::Down)
     }
 
     /// As [`HealthType::Liquidate`] says.

@@ -1,7 +1,8 @@
 //! Tokens leave a vault at a bounded rate.
 //!
 //! A vault's balance may not fall below its anchor less a share of it, and the anchor follows the balance at that share an
-//! hour, up and down: whatever goes wrong elsewhere, the share can leave at once and as much in every hour, and no more.
+//! hour, up and down: whatever goes wrong elsewhere, the share can leave at once, and in every hour the share of what is
+//! left, and no more.
 //! The anchor moves with time alone, so tokens that come and go at once change nothing for anybody, whoever brings
 //! tokens can take them away again, and to hold the anchor up against the others takes tokens that stay.
 //!
@@ -80,8 +81,8 @@ impl Outflow {
     }
 
     /// Lets the time since the last update pass over a vault of this cap that held `balance`: the anchor moves towards it by
-    /// no more than `dt / 1 h` of what may leave; upwards a thousandth of the cap if that is more. Falls are rounded up, rises
-    /// down.
+    /// no more than `dt / 1 h` of what may leave. Upwards, so that the anchor of a young vault leaves zero, by the same share
+    /// of the balance if that is more, or of a thousandth of the cap at most. Falls are rounded up, rises down.
     ///
     /// # Errors
     /// [`crate::EngineError::Overflow`] never for a stored state.
@@ -98,10 +99,11 @@ impl Outflow {
         let hours = elapsed.wrapping_mul(ONE.div_euclid(HOUR)); // below 2^37
         let (limit, difference) = (self.limit(params)?, balance.abs_diff(self.anchor));
         self.anchor = if balance > self.anchor {
-            let step = wide::mul_div(limit.max(cap.div_euclid(1_000)), hours, ONE, Round::Down)?;
+            let young = cap.div_euclid(1_000).min(ppm_ceil(balance, params.max_ppm)?);
+            let step = wide::mul_div(limit.max(young), hours, ONE, Round::Down).unwrap_or(u64::MAX);
             self.anchor.saturating_add(step.min(difference))
         } else {
-            let step = wide::mul_div(limit, hours, ONE, Round::Up)?;
+            let step = wide::mul_div(limit, hours, ONE, Round::Up).unwrap_or(u64::MAX);
             self.anchor.saturating_sub(step.min(difference))
         };
         Ok(())

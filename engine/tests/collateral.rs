@@ -42,18 +42,20 @@ fn any_cap() -> impl Strategy<Value = u64> {
 proptest! {
     #![proptest_config(config(1_000))]
 
-    /// `min(1, h·max(1, total/soft_cap))`, rounded up; for maintenance margin crowding counts nothing.
+    /// `1 − (1 − h)·min(1, soft_cap/total)`, rounded up; for maintenance margin crowding counts nothing.
     #[test]
     fn the_initial_haircut_grows_with_the_crowd(
         haircuts in any_haircuts(), soft_cap in any_lots(62), recorded in any_lots(62), amount in any_lots(40),
         more in any_lots(60),
     ) {
         let collateral = crowded(haircuts, soft_cap, recorded);
-        let exact = (int(haircuts[0]) * ratio(recorded, soft_cap).max(int(1))).ceil().min(int(1_000_000));
+        let counted = int(1_000_000 - haircuts[0]) * ratio(soft_cap, recorded).min(int(1));
+        let exact = (int(1_000_000) - counted).ceil();
         prop_assert_eq!(int(collateral.haircut_init_ppm().unwrap()), exact.clone());
         for kind in [HealthType::Init, HealthType::Withdraw] {
             let worth = (int(amount) * of_price(collateral.oracle.price)).floor();
-            let counted = (worth * (int(1_000_000) - &exact) / int(1_000_000)).floor();
+            let counted = (worth * ratio(1_000_000 - haircuts[0], 1_000_000)).floor();
+            let counted = (counted * ratio(soft_cap, recorded).min(int(1))).floor();
             prop_assert_eq!(int(collateral.value(amount, kind, NOW).unwrap()), counted);
         }
         let alone = crowded(haircuts, u64::MAX, 0);
@@ -67,21 +69,51 @@ proptest! {
     fn the_initial_haircut_at_the_soft_cap_and_at_twice(haircuts in any_haircuts(), soft_cap in 1..1_u64 << 62) {
         let at = |soft_cap, recorded| crowded(haircuts, soft_cap, recorded).haircut_init_ppm().unwrap();
         prop_assert_eq!([0, soft_cap / 2, soft_cap].map(|total| at(soft_cap, total)), [haircuts[0]; 3]);
-        prop_assert_eq!(at(soft_cap, 2 * soft_cap), (2 * haircuts[0]).min(1_000_000));
+        prop_assert_eq!(at(soft_cap, 2 * soft_cap), 1_000_000 - (1_000_000 - haircuts[0]) / 2);
         prop_assert_eq!(at(0, soft_cap), 1_000_000, "without a soft cap nothing counts");
         prop_assert_eq!(at(0, 0), haircuts[0]);
         prop_assert_eq!(at(1, u64::MAX), 1_000_000);
     }
 
-    /// All deposits together never add more than at their best: `soft_cap/(4·h)`, or what counts at the soft cap.
+    /// All deposits together never count for more than at the soft cap, and beyond it for no less but for rounding.
     #[test]
     fn the_buying_power_of_a_collateral_is_bounded(
         haircuts in any_haircuts(), soft_cap in any_lots(50), recorded in any_lots(52),
     ) {
         let worth = crowded(haircuts, soft_cap, recorded).value(recorded, HealthType::Init, NOW).unwrap();
-        let haircut = ratio(haircuts[0], 1_000_000);
-        let best = (int(1) / (int(4) * &haircut)).max(int(1) - haircut);
-        prop_assert!(int(worth) <= int(soft_cap) * of_price(model::world::price(HALF)) * best);
+        let unit = of_price(model::world::price(HALF));
+        let best = int(soft_cap.min(recorded)) * &unit * (int(1) - ratio(haircuts[0], 1_000_000));
+        prop_assert!(int(worth) <= best);
+        prop_assert!(int(worth) + int(2) >= best);
+    }
+
+    /// I9 with the crowd that one is oneself: a deposit never makes its depositor poorer, whoever else is in, by more than
+    /// two roundings.
+    #[test]
+    fn a_deposit_never_makes_its_depositor_poorer(
+        haircuts in any_haircuts(), soft_cap in any_lots(50), own in any_lots(50), others in prop_oneof![Just(0), any_lots(50)],
+        more in any_lots(50),
+    ) {
+        let worth = |kind, own: u64| crowded(haircuts, soft_cap, own + others).value(own, kind, NOW).unwrap();
+        for kind in [HealthType::Init, HealthType::Withdraw] {
+            let (before, after) = (worth(kind, own), worth(kind, own + more));
+            prop_assert!(after + 2 >= before, "{} to {}", before, after);
+            let alone = own + more + others <= soft_cap;
+            prop_assert!(!alone || after >= before, "below the soft cap nothing is lost at all");
+        }
+        prop_assert!(worth(HealthType::Maint, own + more) >= worth(HealthType::Maint, own));
+    }
+
+    /// Without the rounding of the haircut: what `own` of `total` counts for, in millionths of a token unit, never falls.
+    #[test]
+    fn a_share_of_the_crowd_never_shrinks_by_a_deposit(
+        haircuts in any_haircuts(), soft_cap in any_lots(50), own in any_lots(50), others in any_lots(50), more in any_lots(50),
+    ) {
+        let share = |own: u64| {
+            let haircut = int(crowded(haircuts, soft_cap, own + others).haircut_init_ppm().unwrap());
+            [int(own) * (int(1_000_000) - &haircut), int(own) * (int(1_000_001) - haircut)]
+        };
+        prop_assert!(share(own + more)[1] > share(own)[0], "the formula lies between what is found and a ppm more");
     }
 
     /// From nothing at the listing, by a bounded share of the cap a day, to the cap and no further.
@@ -150,8 +182,15 @@ fn a_cap_by_hand() {
 
 #[test]
 fn a_crowd_by_hand() {
-    // 30 % up to 1000 tokens; 45 % at 1500, everything at 3334.
+    // 30 % up to 1000 tokens: from there on 700 of them count, 53.4 % off at 1500, 79.1 % at 3334.
     let value = |recorded, kind| crowded([300_000, 100_000], 1_000, recorded).value(200, kind, NOW).unwrap();
     let both = |recorded| [value(recorded, HealthType::Init), value(recorded, HealthType::Maint)];
-    assert_eq!([1_000, 1_500, 3_334].map(both), [[70, 90], [55, 90], [0, 90]]);
+    assert_eq!([1_000, 1_500, 3_334].map(both), [[70, 90], [46, 90], [20, 90]]);
+    let haircut = |recorded| crowded([300_000, 100_000], 1_000, recorded).haircut_init_ppm().unwrap();
+    assert_eq!([1_001, 1_500, 2_000, 3_334].map(haircut), [300_700, 533_334, 650_000, 790_042]);
+    // Alone in it, from the soft cap to ten times as much: 700 at half a unit each, all the way.
+    let all = |recorded| {
+        crowded([300_000, 100_000], 1_000, recorded).value(recorded, HealthType::Init, NOW).unwrap()
+    };
+    assert_eq!([500, 1_000, 2_000, 4_000, 10_000].map(all), [175, 350, 350, 350, 350]);
 }

@@ -142,12 +142,11 @@ impl Watched {
     /// Time passes: every account pays what its lots owe, at the skew and the borrow rate that held meanwhile.
     fn wait(&mut self, seconds: i64) {
         self.now += seconds;
-        let market = &mut self.world.market;
+        let market = &self.world.market;
         let rates = (market.book.skew().unwrap().0, market.carry.borrow_ppm);
         let before = self.model.index.clone();
-        if seconds > 0 && self.ledgers.iter().all(|ledger| ledger.lots == int(0)) {
-            self.model.idle(self.now);
-        }
+        self.forget_if_empty();
+        let market = &mut self.world.market;
         self.model.accrue(&market.params, rates, &of_price(market.mark()), self.now);
         for ledger in &mut self.ledgers {
             let side = usize::from(ledger.side.to_byte());
@@ -155,6 +154,13 @@ impl Watched {
         }
         self.accruals += usize::from(seconds > 0);
         market.oracle.publish_time = self.now;
+    }
+
+    /// With the last position the rate is gone, in that second: a flip that empties the book begins at none.
+    fn forget_if_empty(&mut self) {
+        if self.ledgers.iter().all(|ledger| ledger.lots == int(0)) {
+            self.model.idle(self.now);
+        }
     }
 
     fn increase(&mut self, who: usize, side: Side, lots: u64) {
@@ -181,6 +187,7 @@ impl Watched {
         ledger.lots += int(report.fill.lots.0);
         ledger.spent += int(report.fill.cost.0);
         ledger.calls += 1;
+        self.forget_if_empty();
     }
 
     fn step(&mut self, wait: i64, step: Step) {

@@ -15,7 +15,7 @@
 
 mod model;
 
-use bulwark_engine::carry::{CarryParams, MAX_ACCRUAL, RATE_ONE};
+use bulwark_engine::carry::{CarryParams, CarryState, MAX_ACCRUAL, RATE_ONE};
 use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::units::Side;
 use model::carry::{Carry, book, clamped_line, traders_pnl};
@@ -271,6 +271,32 @@ fn an_idle_market_does_not_jump() {
     hour.accrue(NOW + 1_003_601).unwrap();
     market.accrue(NOW + 2_000_000).unwrap();
     assert_eq!(indices(&market), indices(&hour));
+}
+
+/// The last position leaves in the second of the last accrual: the rate goes with it, whenever the next one comes.
+#[test]
+fn a_book_that_empties_leaves_no_rate_behind() {
+    let params = MarketParams { skew_scale: 1_000, carry: CarryParams::DEFAULT, ..PARAMS };
+    let left = CarryState { funding_rate: RATE_ONE.cast_signed() / 20, ..book(&params, HALF, [0, 0]).carry };
+    for now in [NOW - 1, NOW, NOW + 1] {
+        let mut market = book(&params, HALF, [0, 0]);
+        market.carry = left;
+        market.accrue(now).unwrap();
+        assert_eq!((market.carry.funding_rate, market.carry.accrued_at), (0, NOW.max(now)));
+        // Who joins in that second pays as the first one in a market that was always empty.
+        let mut fresh = book(&params, HALF, [0, 0]);
+        fresh.accrue(now).unwrap();
+        for market in [&mut market, &mut fresh] {
+            model::world::join(&mut market.book.long, 1_000, -500);
+            market.accrue(NOW + 600).unwrap();
+        }
+        assert_eq!((market.carry, indices(&market)), (fresh.carry, indices(&fresh)));
+        // In a book with positions no time is no time.
+        let mut held = book(&params, HALF, [1_000, 0]);
+        held.carry = left;
+        held.accrue(NOW).unwrap();
+        assert_eq!(held.carry, left);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod model;
 
 use bulwark_engine::EngineError;
 use bulwark_engine::allocation::allocate;
-use bulwark_engine::limits::{grow, require_caps, shrink};
+use bulwark_engine::limits::{credit, require_caps, shrink};
 use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::price::OracleState;
 use bulwark_engine::units::{Lots, MAX_LOTS, Quote, Side};
@@ -157,11 +157,9 @@ fn a_cap_of_zero_stops_every_increase_and_no_decrease() {
 }
 
 #[test]
-fn deposits_grow_to_their_cap_and_balances_shrink_to_zero() {
-    assert_eq!(grow(90, 10, 100), Ok(100));
-    assert_eq!(grow(90, 11, 100), Err(EngineError::DepositCap { total: 101, cap: 100 }));
-    assert!(grow(0, 1, 0).is_err());
-    assert_eq!(grow(u64::MAX, 1, u64::MAX), Err(EngineError::Overflow));
+fn balances_grow_to_the_last_unit_and_shrink_to_zero() {
+    assert_eq!(credit(u64::MAX - 1, 1), Ok(u64::MAX));
+    assert_eq!(credit(u64::MAX, 1), Err(EngineError::Overflow));
     assert_eq!(shrink(10, 10), Ok(0));
     assert_eq!(shrink(10, 11), Err(EngineError::InsufficientBalance { balance: 10, needed: 11 }));
 }

@@ -41,6 +41,37 @@ fn a_ticket_is_paid_within_its_window_only_and_a_part_payment_opens_a_new_one() 
 }
 
 #[test]
+fn only_a_tenth_of_the_ticket_opens_a_new_window() {
+    for (shares, part, renews) in
+        [(4_000, 399, false), (4_000, 400, true), (4_001, 400, false), (4_001, 401, true), (9, 1, true)]
+    {
+        let mut pool = filled(&PoolParams::DEFAULT, 10_000, 0);
+        let mut ticket = pool.request(Junior, shares, &at(&pool), NOW).unwrap();
+        let last = DUE + i64::from(PoolParams::DEFAULT.redeem_window);
+        let tight = Nav { releasable: part, ..at(&pool) };
+        let report = pool.redeem(Junior, &mut ticket, &tight, last).unwrap();
+        assert_eq!((report.shares, ticket.shares), (part, shares - part), "paid either way");
+        assert_eq!(ticket.requested_at, if renews { last - (DUE - NOW) } else { NOW });
+        assert_eq!(pool.is_over(&ticket, last + 1), !renews, "{part} of {shares}");
+    }
+}
+
+/// A unit now and then renews nothing: the window ends when it would have.
+#[test]
+fn crumbs_do_not_keep_a_ticket_alive() {
+    let mut pool = filled(&PoolParams::DEFAULT, 1_000_000, 0);
+    let mut ticket = pool.request(Junior, 1_000_000, &at(&pool), NOW).unwrap();
+    let last = DUE + i64::from(PoolParams::DEFAULT.redeem_window);
+    for now in [DUE, DUE + 1, last - 1, last] {
+        let crumb = Nav { releasable: 1, ..at(&pool) };
+        assert_eq!(pool.redeem(Junior, &mut ticket, &crumb, now).unwrap().paid, 1);
+    }
+    let late = pool.redeem(Junior, &mut { ticket }, &at(&pool), last + 1);
+    assert_eq!((late, pool.is_over(&ticket, last + 1)), (Err(EngineError::RedeemTooLate), true));
+    assert_eq!(pool.cancel(Junior, &mut ticket, last + 1), Ok(999_996));
+}
+
+#[test]
 fn what_may_leave_the_vault_is_a_gate_with_a_number() {
     let mut pool = filled(&PoolParams::DEFAULT, 10_000, 0);
     let mut ticket = pool.request(Junior, 4_000, &at(&pool), NOW).unwrap();
@@ -196,7 +227,10 @@ fn the_junior_may_not_leave_the_senior_without_its_cushion() {
 #[test]
 fn every_refusal_says_its_numbers() {
     let errors = [
-        (EngineError::RedeemTooEarly { seconds_left: 60 }, "the ticket can be redeemed in 60 s: wait"),
+        (
+            EngineError::RedeemTooEarly { seconds_left: 60 },
+            "too early to redeem or cancel the ticket: wait 60 s",
+        ),
         (
             EngineError::WorthNothing { value: 1, fee: 1 },
             "the shares are worth 1 quote units, the fee is 1: nothing would be paid, keep them",

@@ -47,11 +47,14 @@ proptest! {
 
     #[test]
     fn garbage_in_an_outflow_is_refused_or_survived(
-        words in prop::collection::vec(any_word(), 4..20), now in any::<i64>(), amount in any_word(),
+        words in prop::collection::vec(any_word(), 4..20), now in any::<i64>(), [amount, cap] in prop::array::uniform2(any_word()),
+        wait in 0..100_000_i64,
     ) {
         let (outflow, params) = (pod::<Outflow>(&words), pod::<OutflowParams>(&words));
         let _ = (params.validate(amount), outflow.line(&params), outflow.available(&params, amount));
-        let _ = { *outflow }.advance(amount, now);
+        for now in [now, outflow.updated_at.saturating_add(wait)] {
+            let _ = { *outflow }.advance((&params, cap), amount, now);
+        }
         let _ = pod::<CollateralParams>(&words).validate();
     }
 

@@ -179,6 +179,9 @@ proptest! {
             let now = seen.last().unwrap().0 + wait;
             state.drift(&params, now).unwrap();
             prop_assert_eq!(u64::from(state.mmf_ppm), state.drifting_mmf.div_ceil(FRACTION));
+            let last = int(seen.last().unwrap().1);
+            prop_assert!(int(state.drifting_mmf) <= &last * ratio(1_095_310, 1_000_000), "an hour at most counts");
+            prop_assert!(int(state.drifting_mmf) >= last * ratio(95, 100));
             for &(_, earlier) in seen.iter().filter(|(time, _)| now - time <= 3_600) {
                 prop_assert!(int(state.drifting_mmf) <= int(earlier) * ratio(110, 100));
                 prop_assert!(int(state.drifting_mmf) >= int(earlier) * ratio(95, 100));
@@ -192,8 +195,9 @@ proptest! {
     fn a_refresh_observes_the_move(params in any_market(), bits in ONE / 8..ONE * 8, wait in 1..10_000_i64) {
         let mut market = market(&params, HALF, 0);
         let mut expected = market.volatility;
-        expected.observe([price(HALF), price(bits)], u32::try_from(wait).unwrap(), &params.volatility).unwrap();
         expected.drift(&params, NOW + wait + 5).unwrap();
+        expected.observe([price(HALF), price(bits)], u32::try_from(wait).unwrap(), &params.volatility).unwrap();
+        expected.set_fractions(&params).unwrap();
         let reading = Reading { price: price(bits), conf: 0, publish_time: NOW + wait };
         market.refresh(Selection::Primary(reading), NOW + wait + 5).unwrap();
         prop_assert_eq!(market.volatility, expected);
@@ -206,7 +210,9 @@ proptest! {
         lots in any_lots(30),
     ) {
         let mut market = book(&params, HALF, [lots, lots]);
+        let sigma = sigma.min(1 << 20);
         market.volatility.sigma_ppm = sigma;
+        market.volatility.variances = [(u64::from(sigma) * u64::from(sigma)) << 16; 2];
         let before = market.volatility;
         let reading = Reading { price: price(bits), conf: 0, publish_time: NOW + wait };
         market.refresh(Selection::Primary(reading), NOW + wait).unwrap();
@@ -217,6 +223,37 @@ proptest! {
         // And a second refresh in the same second moves it no further.
         market.refresh(Selection::Primary(reading), NOW + wait).unwrap();
         prop_assert_eq!(market.volatility, after);
+    }
+
+    /// A print after a gap of any length, an hour and more of drift that nobody took: the requirement to stay goes where it
+    /// would have gone without the print, wherever that is. Where it was at its target it does not move at all; the initial
+    /// fraction follows the print at once.
+    #[test]
+    fn no_print_moves_the_maintenance_fraction_by_itself(
+        params in any_market(), bits in prop::array::uniform2(1_u64 << 20..=1 << 46), wait in 1..100_000_i64, late in 0..60_i64,
+        sigma in any_sigma(), from in prop_oneof![Just(None), (5_000..=800_000_u64).prop_map(Some)], lots in any_lots(30),
+    ) {
+        let mut market = book(&params, HALF, [lots, lots]);
+        if let Some(from) = from {
+            market.volatility.sigma_ppm = sigma;
+            market.volatility.drifting_mmf = from * FRACTION;
+            market.volatility.set_fractions(&params).unwrap();
+        }
+        let (before, now) = (market.volatility, NOW + wait + late);
+        let printed = bits.map(|bits| {
+            let mut market = market.clone();
+            let reading = Reading { price: price(bits), conf: 0, publish_time: NOW + wait };
+            market.refresh(Selection::Primary(reading), now).unwrap();
+            market.volatility
+        });
+        let mut alone = before;
+        alone.drift(&params, now).unwrap();
+        for after in printed {
+            prop_assert_eq!((after.drifting_mmf, after.mmf_ppm, after.drifted_at), (alone.drifting_mmf, alone.mmf_ppm, now));
+            prop_assert!(from.is_some() || (after.drifting_mmf, after.mmf_ppm) == (before.drifting_mmf, before.mmf_ppm));
+            let by_sigma = (int(after.sigma_ppm) * int(30) * ratio(params.volatility.imf_sigma_ppm, 1_000_000)).ceil();
+            prop_assert!(int(after.imf_ppm) >= by_sigma.min(int(1_000_000)), "in the same refresh");
+        }
     }
 
     /// `max(base, 1.6·mmf, k·σ·30)`, at most 100 %, without any drift.
@@ -334,11 +371,45 @@ fn volatility_by_hand() {
     let reading = Reading { price: price(ONE), conf: 0, publish_time: NOW + 2 };
     market.refresh(Selection::Primary(reading), NOW + 2).unwrap();
     assert!((5_990..=6_000).contains(&market.volatility.sigma_ppm));
+    assert_eq!((market.mmf_ppm(), market.imf_ppm()), (120_000, Ok(1_000_000)), "the second before was calm");
+    let reading = Reading { publish_time: NOW + 3, ..reading };
+    market.refresh(Selection::Primary(reading), NOW + 3).unwrap();
     assert_eq!(
         (market.mmf_ppm(), market.imf_ppm()),
         (120_004, Ok(1_000_000)),
         "120 000 · 0.09531 / 3600 = 3.2"
     );
+}
+
+/// Nobody refreshed for an hour, then the price has jumped: that print does not move the maintenance fraction by a ppm,
+/// and the hour after it moves it by less than a tenth.
+#[test]
+fn one_print_after_an_hour_without_any_does_not_move_the_maintenance_fraction() {
+    for bits in [ONE / 2, ONE * 9 / 10, ONE * 11 / 10, ONE * 2] {
+        let mut market = market(&LIVELY, ONE, 0);
+        let mut print = |publish_time| {
+            let reading = Reading { price: price(bits), conf: 0, publish_time };
+            market.refresh(Selection::Primary(reading), publish_time).unwrap();
+            (market.volatility.drifting_mmf, market.mmf_ppm(), market.imf_ppm().unwrap())
+        };
+        // 10 % in an hour: 1667 ppm per √s, three quarters of its square in the fast variance: 30 · 6 · 1444 = 259 920.
+        let (drifting, mmf, imf) = print(NOW + 3_600);
+        assert_eq!((drifting, mmf), (120_000 * FRACTION, 120_000));
+        assert!((259_000..262_000).contains(&imf), "{imf}: the initial fraction has seen it");
+        assert_eq!(print(NOW + 3_600), (drifting, mmf, imf), "nor does the second in its second");
+        assert!((120_000..=132_000).contains(&print(NOW + 7_200).1));
+    }
+    // With a target above what is in force it is the hour that counts, and not what the print says.
+    let mut wild = market(&LIVELY, ONE, 0);
+    wild.volatility.sigma_ppm = 10_000;
+    wild.volatility.variances = [100_000_000 * FRACTION; 2];
+    let after = [ONE / 2, ONE, ONE * 2].map(|bits| {
+        let mut market = wild.clone();
+        let reading = Reading { price: price(bits), conf: 0, publish_time: NOW + 3_600 };
+        market.refresh(Selection::Primary(reading), NOW + 3_600).unwrap();
+        market.mmf_ppm()
+    });
+    assert_eq!(after, [131_438; 3], "120 000 · 1.09531 = 131 437.2");
 }
 
 /// A dispute is no print: nothing is observed, but the fraction drifts on.

@@ -14,6 +14,7 @@ mod listing;
 mod margin_accounts;
 mod most_markets;
 mod outflow;
+mod outflow_attacks;
 mod parameter_bounds;
 mod pause;
 mod provider;

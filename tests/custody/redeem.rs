@@ -105,7 +105,8 @@ fn the_delay_is_over_at_its_second_and_not_before() {
         world.set_clock(GENESIS + passed);
         for provider in [&junior, &senior] {
             let redeem = provider.redeem_instruction(&world, 0, 0);
-            let says = ("RedeemTooEarly", &*format!("can be redeemed in {left} s"));
+            let says =
+                ("RedeemTooEarly", &*format!("too early to redeem or cancel the ticket: wait {left} s"));
             refuse_saying(&mut world, &redeem, &[&provider.trader.key], says);
         }
     }

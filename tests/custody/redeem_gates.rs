@@ -200,7 +200,7 @@ fn junior_money_does_not_leave_beneath_the_senior_and_follows_when_the_senior_ha
     assert_eq!(core.idle, 1_600_000 - junior.quote(&world) - senior.quote(&world));
 }
 
-/// A tenth of the average balance may leave the quote vault in an hour.
+/// A tenth of what stood in the quote vault may leave it in an hour.
 fn a_tenth_an_hour(world: &mut World) {
     let vault = world.listings.vaults[0].address;
     world.tamper::<Vault>(&vault, |v| {
@@ -224,7 +224,7 @@ fn the_vaults_limit_pays_a_part_each_hour_until_all_is_paid() {
         &a,
         ("OutflowLimit", &format!("{asked} is more than the 0 that may leave the vault now")),
     );
-    // Half an hour: the average is half way to 900,000, and of 950,000 stay 855,000.
+    // Half an hour: the anchor is half way to 900,000, and of 950,000 stay 855,000.
     world.advance(1_800);
     let paid = a.redeem(&mut world, 0).paid;
     assert!(paid <= 45_000 && 45_000 - paid <= 2, "{paid}");

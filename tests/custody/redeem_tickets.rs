@@ -64,9 +64,9 @@ fn attack_a_ticket_opened_again_does_not_inherit_the_delay() {
             let redeem = a.redeem_instruction(world, 0, 0);
             refuse_saying(world, &redeem, &[&a.trader.key], ("RedeemTooEarly", left));
         };
-        too_early(&mut world, "in 86400 s");
+        too_early(&mut world, "wait 86400 s");
         world.advance(DELAY - 1);
-        too_early(&mut world, "in 1 s");
+        too_early(&mut world, "wait 1 s");
         world.advance(1);
         assert_eq!(a.redeem(&mut world, 0).shares, 20_000);
     }

@@ -121,13 +121,23 @@ fn a_crowded_collateral_lends_less_and_liquidates_nobody() {
     world.open(&alice.0, SOL, Side::Long, lots).expect("open");
     let before = health(&world, HealthType::Maint);
 
-    // Tokens that are in, haircut of all of them: 10 % · total / 100, at most all.
-    for (more, percent) in [(50, 15), (50, 20), (300, 50), (400, 90), (100, 100)] {
+    // Tokens that come, haircut of all of them: 1 − 90 % · 100 / total.
+    let mut bobs = 0;
+    for (more, percent) in [(50, 40), (50, 55), (300, 82), (400, 90), (100, 91)] {
         let crowd = deposit(&world, &bob, vault, more * one);
         accept(&mut world, &crowd, &[&bob.0.key]);
+        assert_eq!(world.vault(vault).core.haircut_init_ppm(), Ok(percent * 10_000));
+        // Who deposits more is not poorer for it, and all together count for what is in at the soft cap.
+        let worth = world.health(&bob.0.margin, init).equity.0.unsigned_abs();
+        assert!(worth > bobs, "{worth} {bobs}");
+        bobs = worth;
+        assert!(
+            (13_500 * DOLLAR).abs_diff(worth + 150 * (100 - u64::from(percent)) * DOLLAR) <= 150,
+            "{worth}"
+        );
         // The position has some costs; what remains of the collateral counts.
         let counted = health(&world, init).equity.0 - (before.equity.0 - 14_250 * DOLLAR as i64);
-        let expected = 150 * (100 - percent) * DOLLAR;
+        let expected = 150 * (100 - u64::from(percent)) * DOLLAR;
         assert!(
             counted.unsigned_abs().abs_diff(expected) <= 12,
             "{counted} {expected}: 0.15 units a token in Q32"
@@ -148,7 +158,7 @@ fn a_crowded_collateral_lends_less_and_liquidates_nobody() {
     world.move_price(SOL, SOL_ASSET.price);
     // The crowd leaves, and it is as before.
     world.withdraw(&bob.0, vault, (bob.1, 50 * one)).expect("some");
-    assert_eq!(world.vault(vault).core.haircut_init_ppm(), Ok(950_000));
+    assert_eq!(world.vault(vault).core.haircut_init_ppm(), Ok(905_264), "1 − 0.0947368…");
     world.withdraw(&bob.0, vault, (bob.1, 850 * one)).expect("the rest");
     assert_eq!(world.vault(vault).core.haircut_init_ppm(), Ok(100_000));
     world.open(&alice.0, SOL, Side::Long, SOL_ASSET.one()).expect("open");

@@ -218,7 +218,6 @@ fn attack_who_comes_into_an_empty_market_meets_no_old_rate() {
 }
 
 #[test]
-#[ignore = "open: within the second of the last close an empty market keeps its rate"]
 fn attack_who_comes_in_the_second_of_the_last_close_meets_no_old_rate() {
     let (mut world, traders) = scene(1_000_000);
     (0..5).for_each(|_| pass(&mut world, 3_600, 125 * PRINT));

@@ -42,7 +42,7 @@ fn a_fill_pays_the_numbers_one_gets_by_hand() {
 #[test]
 fn every_open_and_close_pays_formula_one_to_the_unit() {
     let seed = 20_260_101;
-    let mut rng = Rng(seed);
+    let mut rng = Rng::new(seed);
     let mut world = World::new();
     let traders = [0; 3].map(|_| world.funded_trader(3_000_000 * DOLLAR));
     let mut held = [[Held::default(); 2]; 3];

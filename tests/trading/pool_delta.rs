@@ -29,7 +29,7 @@ fn equity(world: &World, market: u16) -> i64 {
 #[test]
 fn the_pools_delta_is_the_opposite_of_its_traders_and_its_hedge_is_flat() {
     let mut world = World::new();
-    let mut rng = Rng(31_337);
+    let mut rng = Rng::new(31_337);
     let traders: Vec<_> = (0..5).map(|_| world.funded_trader(500_000 * DOLLAR)).collect();
     let mut signs = [[0; 2]; 2];
     for step in 0..120 {

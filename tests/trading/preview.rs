@@ -87,7 +87,7 @@ fn preview_is_what_a_live_market_does() {
 
 /// 500 random trades and disturbances. Returns how many exits paid a toxic fee.
 fn foretell(mut world: World, seed: u64) -> usize {
-    let mut rng = Rng(seed);
+    let mut rng = Rng::new(seed);
     let traders: Vec<Trader> = (0..4).map(|_| world.funded_trader(500_000 * DOLLAR)).collect();
     let (mut done, mut denied, mut claims, mut unwound, mut toxic) = (0, 0, 0, 0, 0);
     for step in 0..500 {

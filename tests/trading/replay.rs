@@ -342,7 +342,7 @@ fn the_events_of_a_random_history_reproduce_every_balance() {
     // executed for nothing, for a fee, cancelled.
     let mut counts = [0; 10];
     for seed in [1, 2_026, 7_919] {
-        let mut rng = Rng(seed);
+        let mut rng = Rng::new(seed);
         // Markets with little money of their own: profits exceed it now and then.
         let mut world = World::empty();
         for asset in [SOL_ASSET, BTC_ASSET] {

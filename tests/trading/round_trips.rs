@@ -129,7 +129,7 @@ fn a_partial_close_leaves_the_rest_as_it_was_worth() {
 #[test]
 fn attack_self_trading_both_sides_at_one_price_extracts_nothing() {
     let seed = 77;
-    let mut rng = Rng(seed);
+    let mut rng = Rng::new(seed);
     let mut world = uni_world(free_params());
     let actors = [0; 3].map(|_| world.funded_trader(1_000_000 * DOLLAR));
     let outsider = world.funded_trader(1_000_000 * DOLLAR);
@@ -171,7 +171,7 @@ fn attack_dust_trades_milk_no_unit() {
     let mut world = uni_world(params);
     move_uni(&mut world, ODD);
     let mut market = world.market(MARKET).core;
-    let mut rng = Rng(5);
+    let mut rng = Rng::new(5);
     let mut balance = 0;
     let mut positions = Side::BOTH.map(|side| Position::new(MARKET, side));
     for _ in 0..10_000 {

@@ -12,6 +12,7 @@ use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
 use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, Pool, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{Asset, DOLLAR, PRINT};
+pub use bulwark_tests::walk::rng::Rng;
 use bulwark_tests::{Failure, Keypair, Outcome, Trader, World};
 
 /// A base asset at 125 dollars: 0.125 quote units a lot, which Q32.32 holds exactly.
@@ -136,29 +137,6 @@ impl Copies {
             vaults: self.vaults.iter().map(|v| (v.index, v)).collect(),
             now: self.now,
         }
-    }
-}
-
-/// Numbers that are the same in every run with the same seed (SplitMix64).
-pub struct Rng(pub u64);
-
-impl Rng {
-    /// The next 64 bits.
-    pub fn word(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    /// Below `bound`.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.word() % bound
-    }
-
-    /// One of these.
-    pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len() as u64) as usize]
     }
 }
 

@@ -306,7 +306,7 @@ fn an_exit_whose_account_cannot_be_judged_pays_nobody_and_goes_through() {
 
 #[test]
 fn attack_whatever_the_trade_the_fee_is_the_least_of_all_bounds() {
-    let mut rng = Rng(0xFEE5);
+    let mut rng = Rng::new(0xFEE5);
     let mut seen = [0; 4];
     for round in 0..120 {
         let kind = rng.pick(&[Limit, TakeProfit, StopLoss]);

@@ -3,7 +3,7 @@
 use anchor_lang::InstructionData as _;
 use bulwark_sdk::engine::trigger::MAX_LIFE;
 use bulwark_sdk::engine::trigger::TriggerKind::{Limit, StopLoss, TakeProfit};
-use bulwark_sdk::engine::units::{Price, Side};
+use bulwark_sdk::engine::units::{MAX_LOTS, Price, Side};
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::instruction as data;
@@ -74,7 +74,7 @@ fn a_trigger_is_stored_and_announced_as_it_was_placed() {
 fn what_is_no_trigger_is_refused_by_name() {
     type Change = fn(&mut PlaceTriggerArgs);
     let (mut world, trader, _) = scene();
-    let cases: [(&str, Change, &str); 24] = [
+    let cases: [(&str, Change, &str); 28] = [
         ("a kind that is none", |a| a.kind = 3, "InvalidTrigger"),
         ("a kind that is none", |a| a.kind = 255, "InvalidTrigger"),
         ("a side that is none", |a| a.side = 2, "Corrupt"),
@@ -101,24 +101,25 @@ fn what_is_no_trigger_is_refused_by_name() {
         ("less than a step", |a| a.lots = STEP - 1, "NotAMultipleOfStep"),
         ("steps and one", |a| a.lots += 1, "NotAMultipleOfStep"),
         ("steps less one", |a| a.lots -= 1, "NotAMultipleOfStep"),
-        (
-            "all for an entry",
-            |a| (a.kind, a.reduce_only, a.lots) = (0, false, u64::MAX),
-            "NotAMultipleOfStep",
-        ),
+        ("all for an entry", |a| (a.kind, a.reduce_only, a.lots) = (0, false, u64::MAX), "InvalidTrigger"),
+        ("more than any order", |a| a.lots = MAX_LOTS + 1, "InvalidTrigger"),
+        ("more than any order in steps", |a| a.lots = MAX_LOTS.next_multiple_of(STEP), "InvalidTrigger"),
+        ("all but one", |a| a.lots = u64::MAX - 1, "InvalidTrigger"),
+        ("the most, and no steps", |a| a.lots = MAX_LOTS, "NotAMultipleOfStep"),
         ("another incarnation", |a| a.incarnation += 1, "WrongIncarnation"),
     ];
     for (what, change, name) in cases {
         let place = with_args(&world, &trader, change);
         refused(&mut world, place, &[&trader.key], name, what);
     }
-    let valid: [Change; 6] = [
+    let valid: [Change; 7] = [
         |_| (),
         |a| a.expiry -= 59,
         |a| a.expiry += MAX_LIFE - 60,
         |a| (a.trigger_price, a.limit_price) = (Price::MIN.to_bits(), Price::MAX.to_bits()),
         |a| (a.trigger_price, a.lots) = (Price::MAX.to_bits(), STEP),
         |a| (a.kind, a.reduce_only, a.lots) = (0, false, STEP),
+        |a| a.lots = MAX_LOTS / STEP * STEP,
     ];
     for change in valid {
         let place = with_args(&world, &trader, change);

@@ -224,7 +224,8 @@ impl Anchor {
         if elapsed >= DAY {
             self.at = balance;
         } else if balance > self.at {
-            let step = mul_div_floor(limit.max(i128::from(cap / 1_000)), hours, 1 << 32);
+            let young = mul_div_ceil(balance, i128::from(params.max_ppm), PPM).min(i128::from(cap / 1_000));
+            let step = mul_div_floor(limit.max(young), hours, 1 << 32);
             self.at = (self.at + step).min(balance);
         } else {
             self.at = (self.at - mul_div_ceil(limit, hours, 1 << 32)).max(balance);

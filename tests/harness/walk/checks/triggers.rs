@@ -50,7 +50,6 @@ pub(super) fn a_trigger_keeps_its_word(m: &Moment<'_>) -> Verdict {
         require(met(m, trigger)?, || format!("{trigger:?} at {}", t.price))?;
         require(m.after.now <= trigger.expiry, || format!("{trigger:?} after its time"))?;
         let lots = i128::from(t.lots);
-        require(lots.unsigned_abs() <= u128::from(trigger.lots), || format!("{lots} lots of {trigger:?}"))?;
 
         let long = trigger.side == Side::Long.to_byte();
         let entry = trigger.kind == TriggerKind::Limit.to_byte();
@@ -59,6 +58,12 @@ pub(super) fn a_trigger_keeps_its_word(m: &Moment<'_>) -> Verdict {
         let held = m.was.holders[account].and_then(|h| h.positions[usize::from(t.market)]);
         let (was, is) = (held.map_or(0, |h| h.b), i128::from(t.position_lots));
         require(is == was + lots, || format!("{was} and {lots} lots are {is}"))?;
+        // More than its lots only to close what would be too small to stay.
+        let core = &m.after.market(usize::from(t.market)).core;
+        let rest = ((was.abs() - i128::from(trigger.lots)) * i128::from(t.price)) >> 32;
+        let dust = !entry && is == 0 && rest < i128::from(core.params.min_notional);
+        let within = lots.abs() <= i128::from(trigger.lots) || dust;
+        require(within, || format!("{lots} lots of {trigger:?}"))?;
         let smaller = is.abs() < was.abs() && is * was >= 0;
         require(entry || smaller, || format!("a way out from {was} to {is}"))?;
         let cost = i128::from(t.curve) + i128::from(t.spread);
