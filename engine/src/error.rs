@@ -178,6 +178,22 @@ pub enum EngineError {
         /// Requirement, quote units.
         requirement: i64,
     },
+    /// Nothing to liquidate: the account holds its requirement.
+    #[error(
+        "equity is {equity} quote units, the maintenance requirement {requirement}: the account is healthy"
+    )]
+    Healthy {
+        /// Equity, quote units.
+        equity: i64,
+        /// Maintenance requirement, quote units.
+        requirement: i64,
+    },
+    /// The pool takes a position at once only if that brings the traders' skew nearer to zero.
+    #[error("the skew is {skew} lots: the pool takes the other side only after the auction")]
+    SkewWouldGrow {
+        /// Net trader lots, signed.
+        skew: i64,
+    },
     /// A parameter outside its hard bound.
     #[error("parameter {name} = {value} is outside {min}..={max}")]
     ParameterOutOfBounds {
@@ -240,6 +256,15 @@ pub enum EngineError {
     /// The redeem window is over.
     #[error("the ticket's window is over: cancel it, and request again")]
     RedeemTooLate,
+    /// The unstake cooldown is not over.
+    #[error("the stake can be taken out in {seconds_left} s: wait")]
+    UnstakeTooEarly {
+        /// Seconds until it can be.
+        seconds_left: i64,
+    },
+    /// The unstake window is over.
+    #[error("the window to take the stake out is over: request again")]
+    UnstakeTooLate,
     /// Shares that are worth nothing after the fee.
     #[error("the shares are worth {value} quote units, the fee is {fee}: nothing would be paid, keep them")]
     WorthNothing {

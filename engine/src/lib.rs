@@ -23,6 +23,10 @@
 //! | [`fill`] | a fill is priced by the integral of a clamped line |
 //! | [`market`] | one market: parameters, price and book together |
 //! | [`trade`] | increase, decrease, settle: the only ways a position changes |
+//! | [`auction`] | a liquidation is an auction that ends in seconds |
+//! | [`backstop`] | stake that stands behind every market |
+//! | [`waterfall`] | who pays for a loss that margin did not cover |
+//! | [`liquidation`] | a position in trouble changes hands, or goes back to the pool |
 //! | [`trigger`] | orders that wait for a price |
 //! | [`collateral`] | a token that backs an account counts less the more of it there is |
 //! | [`outflow`] | tokens leave a vault at a bounded rate |
@@ -34,7 +38,9 @@
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 
 pub mod allocation;
+pub mod auction;
 pub mod audit;
+pub mod backstop;
 pub mod book;
 pub mod carry;
 pub mod collateral;
@@ -43,6 +49,7 @@ pub mod error;
 pub mod fill;
 pub mod ladder;
 pub mod limits;
+pub mod liquidation;
 pub mod margin;
 pub mod market;
 pub mod outflow;
@@ -53,6 +60,7 @@ pub mod trade;
 pub mod trigger;
 pub mod units;
 pub mod volatility;
+pub mod waterfall;
 pub mod wide;
 
 pub use error::EngineError;

@@ -15,7 +15,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::collateral::Collateral;
 use crate::market::Market;
 use crate::position::Position;
-use crate::price::{Action, Age, within};
+use crate::price::{self, Action, Age, Validity, within};
 use crate::units::{NormalPrice, Quote, Side, ppm_ceil, ppm_floor};
 use crate::{EngineError, Result};
 
@@ -37,6 +37,9 @@ pub enum HealthType {
     Withdraw,
     /// May stay: live prices, maintenance haircuts and fractions.
     Maint,
+    /// Must go: as `Maint`, with doubt in the account's favour. A Wide price is moved by its confidence, a leg whose
+    /// price is stale or disputed counts at its last price without haircut and needs nothing.
+    Liquidate,
 }
 
 /// Value and requirement of an account, or of a part of one, quote units.
@@ -128,11 +131,29 @@ impl Health {
     /// withdrawal; [`EngineError::Overflow`].
     pub fn of_position(market: &Market, position: &Position, health: HealthType, now: i64) -> Result<Self> {
         let action = if health == HealthType::Withdraw { Action::Withdraw } else { Action::Close };
-        if !position.is_claim() {
+        if !position.is_claim() && health != HealthType::Liquidate {
             // A claim is owed whatever the price is.
             market.oracle.require(&market.params.oracle, (action, Age::Margin), now)?;
         }
+        if health == HealthType::Liquidate {
+            return Self::of_position_in_doubt(market, position, now);
+        }
         Self::of_position_at_stored_price(market, position, health)
+    }
+
+    /// As [`HealthType::Liquidate`] says.
+    fn of_position_in_doubt(market: &Market, position: &Position, now: i64) -> Result<Self> {
+        let validity = market.oracle.validity(&market.params.oracle, Age::Margin, now)?;
+        let price = match (validity, position.side()?) {
+            (Validity::Wide, Side::Long) => price::upper_bound(&market.oracle)?,
+            (Validity::Wide, Side::Short) => price::lower_bound(&market.oracle)?,
+            _ => market.mark(),
+        };
+        let sure = Self::of_position_at_stored_price(market, position, HealthType::Maint)?;
+        let ladder = market.book.side(position.side()?);
+        let equity = ladder.member(position)?.pnl(NormalPrice::new(price, ladder.carry)?)?;
+        let known = matches!(validity, Validity::Fresh | Validity::Wide);
+        Ok(Self { equity, requirement: if known { sure.requirement } else { Quote::ZERO } })
     }
 
     /// As [`Health::of_position`] for a price that has been checked already.
@@ -149,7 +170,9 @@ impl Health {
         let holding = ladder.member(position)?;
         let strict = market.oracle.strict();
         let (price, worst, fraction) = match (health, side) {
-            (HealthType::Maint, _) => (market.mark(), market.mark(), market.mmf_ppm()),
+            (HealthType::Maint | HealthType::Liquidate, _) => {
+                (market.mark(), market.mark(), market.mmf_ppm())
+            }
             (_, Side::Long) => (strict.low, strict.high, market.imf_ppm()?),
             (_, Side::Short) => (strict.high, strict.high, market.imf_ppm()?),
         };

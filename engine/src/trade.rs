@@ -213,7 +213,7 @@ impl Market {
     }
 
     /// Settles a member's pending unwind and takes it out of ladder and claims.
-    fn take_out(&mut self, position: &mut Position) -> Result<Unwound> {
+    pub(crate) fn take_out(&mut self, position: &mut Position) -> Result<Unwound> {
         let side = position.side()?;
         if position.lots == Lots::ZERO && position.quote == Quote::ZERO {
             return Ok(Unwound::default()); // a new slot is no member yet
@@ -228,7 +228,7 @@ impl Market {
     }
 
     /// Writes what a position holds now and makes it a member again; one that holds nothing frees its slot.
-    fn put_back(&mut self, position: &mut Position, holding: Holding) -> Result<()> {
+    pub(crate) fn put_back(&mut self, position: &mut Position, holding: Holding) -> Result<()> {
         if holding == Holding::default() {
             *position = Position::EMPTY;
             return Ok(());
@@ -247,7 +247,7 @@ impl Market {
     }
 
     /// Moves a realised amount between `cash` and the account: what was paid, and what is left as a claim.
-    fn pay(&mut self, realised: Quote) -> Result<(Quote, u64)> {
+    pub(crate) fn pay(&mut self, realised: Quote) -> Result<(Quote, u64)> {
         let cash = self.book.cash;
         if realised <= Quote::ZERO {
             self.book.cash = cash.checked_add(realised.0.unsigned_abs()).ok_or(EngineError::Overflow)?;
@@ -276,7 +276,7 @@ impl Market {
         }
     }
 
-    fn require_min_notional(&self, lots: u64) -> Result<()> {
+    pub(crate) fn require_min_notional(&self, lots: u64) -> Result<()> {
         let (notional, minimum) = (self.notional(lots)?, self.params.min_notional);
         if notional < minimum { Err(EngineError::BelowMinNotional { notional, minimum }) } else { Ok(()) }
     }

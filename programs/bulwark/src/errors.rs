@@ -114,6 +114,18 @@ pub enum BulwarkError {
     #[msg("the redeem window is over: send cancel_redeem, then request_redeem again")]
     RedeemTooLate,
     /// See the message.
+    #[msg("the unstake cooldown is not over: see the log for the seconds left")]
+    UnstakeTooEarly,
+    /// See the message.
+    #[msg("the window to take the stake out is over: request again")]
+    UnstakeTooLate,
+    /// See the message.
+    #[msg("the account holds its maintenance requirement: there is nothing to liquidate")]
+    Healthy,
+    /// See the message.
+    #[msg("the pool takes at once only what brings the skew nearer to zero: wait until the auction is over")]
+    SkewWouldGrow,
+    /// See the message.
     #[msg("the shares are worth nothing after the fee: keep them")]
     WorthNothing,
     /// See the message.
@@ -268,6 +280,10 @@ impl From<EngineError> for BulwarkError {
             EngineError::SeniorRatio { .. } => Self::SeniorRatio,
             EngineError::RedeemTooEarly { .. } => Self::RedeemTooEarly,
             EngineError::RedeemTooLate => Self::RedeemTooLate,
+            EngineError::UnstakeTooEarly { .. } => Self::UnstakeTooEarly,
+            EngineError::UnstakeTooLate => Self::UnstakeTooLate,
+            EngineError::Healthy { .. } => Self::Healthy,
+            EngineError::SkewWouldGrow { .. } => Self::SkewWouldGrow,
             EngineError::WorthNothing { .. } => Self::WorthNothing,
             EngineError::PoolIdle { .. } => Self::PoolIdle,
             EngineError::PoolUtilisation { .. } => Self::PoolUtilisation,
