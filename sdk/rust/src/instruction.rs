@@ -6,17 +6,22 @@ use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas};
 use bulwark::instructions::{
     ClosePositionArgs, CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs, OpenPositionArgs,
-    PlaceTriggerArgs, WithdrawArgs,
+    WithdrawArgs,
 };
-use bulwark::state::{MarginAccount, RedeemTicket, Vault};
+use bulwark::state::{MarginAccount, Vault};
 use bulwark::{accounts, instruction as data};
 use bulwark_engine::pool::TrancheKind;
-use bulwark_engine::trigger::{Trigger, TriggerKind};
 use bulwark_engine::units::Side;
 use thiserror::Error;
 
 use crate::address::{self, PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM};
 use crate::listings::{Listings, VaultListing};
+
+mod liquidity;
+mod triggers;
+
+pub use liquidity::*;
+pub use triggers::*;
 
 /// Why an instruction can't be built.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -299,199 +304,11 @@ pub fn close_position(
     Ok(with_readonly(instruction(&accounts, &data::ClosePosition { args }), legs))
 }
 
-/// A trigger. Prices are Q32.32 quote units per lot; see [`crate::units`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TriggerOrder {
-    /// Limit entry, take-profit or stop-loss.
-    pub kind: TriggerKind,
-    /// Side of the position that it opens, increases or decreases.
-    pub side: Side,
-    /// Mark price to wait for.
-    pub trigger_price: u64,
-    /// What to do then.
-    pub order: Order,
-    /// Last moment at which it can be executed, unix seconds.
-    pub expiry: i64,
-}
-
-/// Places a trigger. Signed by owner or delegate.
-///
-/// # Errors
-/// [`BuildError::UnknownMarket`].
-pub fn place_trigger(
-    listings: &Listings,
-    authority: Pubkey,
-    margin: Margin<'_>,
-    trigger: &TriggerOrder,
-) -> Result<Instruction, BuildError> {
-    let index = trigger.order.market;
-    let market = *listings.market(index).ok_or(BuildError::UnknownMarket(index))?;
-    let args = PlaceTriggerArgs {
-        incarnation: margin.account.incarnation,
-        kind: trigger.kind.to_byte(),
-        side: trigger.side.to_byte(),
-        reduce_only: trigger.kind.is_reduce_only(),
-        lots: trigger.order.lots,
-        trigger_price: trigger.trigger_price,
-        limit_price: trigger.order.limit_price,
-        expiry: trigger.expiry,
-    };
-    let accounts = accounts::PlaceTrigger { authority, margin_account: margin.address, market };
-    Ok(instruction(&accounts, &data::PlaceTrigger { args }))
-}
-
-/// Cancels a trigger. Signed by owner or delegate, or by anyone once it has expired.
-#[must_use]
-pub fn cancel_trigger(authority: Pubkey, margin: Margin<'_>, id: u64) -> Instruction {
-    let accounts = accounts::CancelTrigger { authority, margin_account: margin.address };
-    instruction(&accounts, &data::CancelTrigger { incarnation: margin.account.incarnation, id })
-}
-
-/// Executes a trigger of a trader's account; the fee goes to the margin account `keeper`. No signer.
-///
-/// # Errors
-/// [`BuildError`] if the listings are out of date or the account has no such trigger.
-pub fn execute_trigger(
-    listings: &Listings,
-    margin: Margin<'_>,
-    id: u64,
-    keeper: Option<Pubkey>,
-) -> Result<Instruction, BuildError> {
-    let find = |t: &&Trigger| t.is_set() && t.id == id;
-    let trigger = margin.account.triggers.iter().find(find).ok_or(BuildError::UnknownTrigger(id))?;
-    let (trade, legs) = trade(listings, margin.address, margin, trigger.market)?;
-    let accounts = accounts::ExecuteTrigger {
-        exchange: trade.exchange,
-        margin_account: margin.address,
-        market: trade.market,
-        keeper_account: keeper,
-    };
-    Ok(with_readonly(instruction(&accounts, &data::ExecuteTrigger { id }), legs))
-}
-
 /// Settles a position. No signer.
 #[must_use]
 pub fn settle_position(margin_account: Pubkey, market: u16) -> Instruction {
     let market = address::market(market);
     instruction(&accounts::SettlePosition { margin_account, market }, &data::SettlePosition {})
-}
-
-/// Adds `amount` quote units from `source` to the pool for at least `min_shares` shares of a tranche to the token
-/// account `shares`. Signed by the owner of both.
-///
-/// # Errors
-/// [`BuildError::UnknownVault`] without the quote vault.
-pub fn add_liquidity(
-    listings: &Listings,
-    tranche: TrancheKind,
-    (provider, source, shares): (Pubkey, Pubkey, Pubkey),
-    (amount, min_shares): (u64, u64),
-) -> Result<Instruction, BuildError> {
-    let vault = listings.vault(Vault::QUOTE).ok_or(BuildError::UnknownVault(Vault::QUOTE))?;
-    let accounts = accounts::AddLiquidity {
-        provider,
-        exchange: address::exchange(),
-        pool: address::pool(),
-        quote_vault: vault.address,
-        token_account: vault.token_account,
-        source,
-        mint: vault.mint,
-        share_mint: address::share_mint(tranche),
-        shares,
-        token_program: vault.token_program,
-        share_token_program: TOKEN_PROGRAM,
-    };
-    let instruction = instruction(&accounts, &data::AddLiquidity { amount, min_shares });
-    Ok(with_readonly(instruction, listings.markets.iter().copied()))
-}
-
-/// Puts pool shares of the token account `shares` into the provider's ticket `nonce`. Signed by provider and payer.
-#[must_use]
-pub fn request_redeem(
-    listings: &Listings,
-    tranche: TrancheKind,
-    (provider, payer, shares): (Pubkey, Pubkey, Pubkey),
-    (nonce, amount): (u64, u64),
-) -> Instruction {
-    let accounts = accounts::RequestRedeem {
-        provider,
-        payer,
-        exchange: address::exchange(),
-        pool: address::pool(),
-        ticket: address::redeem_ticket(&provider, nonce),
-        share_mint: address::share_mint(tranche),
-        shares,
-        share_token_program: TOKEN_PROGRAM,
-        system_program: SYSTEM_PROGRAM,
-    };
-    let instruction = instruction(&accounts, &data::RequestRedeem { nonce, shares: amount });
-    with_readonly(instruction, listings.markets.iter().copied())
-}
-
-/// Pays a ticket, at least `min_amount` quote units, to the quote token account `destination` of its owner, who signs.
-///
-/// # Errors
-/// [`BuildError::UnknownVault`] without the quote vault.
-pub fn redeem(
-    listings: &Listings,
-    ticket: &RedeemTicket,
-    (destination, min_amount): (Pubkey, u64),
-) -> Result<Instruction, BuildError> {
-    let vault = listings.vault(Vault::QUOTE).ok_or(BuildError::UnknownVault(Vault::QUOTE))?;
-    let accounts = accounts::Redeem {
-        provider: ticket.owner,
-        payer: ticket.payer,
-        exchange: address::exchange(),
-        pool: address::pool(),
-        ticket: address::redeem_ticket(&ticket.owner, ticket.nonce),
-        quote_vault: vault.address,
-        token_account: vault.token_account,
-        destination,
-        mint: vault.mint,
-        token_program: vault.token_program,
-    };
-    let instruction = instruction(&accounts, &data::Redeem { min_amount });
-    Ok(with_readonly(instruction, listings.markets.iter().copied()))
-}
-
-/// Takes the shares of a ticket back to the token account `shares` of its owner. Signed by the owner, or by anyone once
-/// the ticket's window is over.
-#[must_use]
-pub fn cancel_redeem(authority: Pubkey, ticket: &RedeemTicket, shares: Pubkey) -> Instruction {
-    let tranche = if ticket.tranche == 0 { TrancheKind::Junior } else { TrancheKind::Senior };
-    let accounts = accounts::CancelRedeem {
-        authority,
-        payer: ticket.payer,
-        exchange: address::exchange(),
-        pool: address::pool(),
-        ticket: address::redeem_ticket(&ticket.owner, ticket.nonce),
-        share_mint: address::share_mint(tranche),
-        shares,
-        share_token_program: TOKEN_PROGRAM,
-    };
-    instruction(&accounts, &data::CancelRedeem {})
-}
-
-/// Moves pool money to or from a market towards its target. No signer.
-#[must_use]
-pub fn allocate_liquidity(listings: &Listings, market: u16) -> Instruction {
-    let own = address::market(market);
-    let accounts =
-        accounts::AllocateLiquidity { exchange: address::exchange(), pool: address::pool(), market: own };
-    let others = listings.markets.iter().copied().filter(|key| *key != own);
-    with_readonly(instruction(&accounts, &data::AllocateLiquidity {}), others)
-}
-
-/// Distributes a market's fees. No signer.
-#[must_use]
-pub fn sweep_market(market: u16) -> Instruction {
-    let accounts = accounts::SweepMarket {
-        exchange: address::exchange(),
-        market: address::market(market),
-        pool: address::pool(),
-        insurance_fund: address::insurance_fund(),
-    };
-    instruction(&accounts, &data::SweepMarket {})
 }
 
 /// Checks a vault, a market and the market's members, as far as they are passed. No signer.
