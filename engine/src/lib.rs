@@ -6,7 +6,7 @@
 //! the caller must discard what it passed as `&mut`, as a failed transaction does: it may be half changed.
 //!
 //! Rounding goes against the account that acts and in favour of the venue, unless a function says
-//! otherwise. Invariants are numbered I1–I18; those that these modules decide (I2, I3, I6, I9, I10, I12, I13, I16) have
+//! otherwise. Invariants are numbered I1–I18; those that these modules decide (I2, I3, I6–I13, I15–I17) have
 //! property tests named after them under `tests/`.
 //!
 //! | module | its one idea |
