@@ -10,11 +10,10 @@ use bytemuck::{Pod, Zeroable};
 use crate::margin::HealthType;
 use crate::outflow::{Outflow, OutflowParams};
 use crate::price::{self, Action, Age, OracleParams, OracleState, Validity, within};
-use crate::units::{PPM, ppm_floor};
+use crate::units::{PPM, PPM_ONE, ppm_floor};
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
-const PPM_ONE: u32 = 1_000_000;
 /// Parts per million times seconds of a day.
 const PPM_DAY: u64 = 86_400_000_000;
 
@@ -229,7 +228,7 @@ impl QuoteWeight {
     /// The weight before the oracle was first refreshed: the floor.
     #[must_use]
     pub const fn unrefreshed(params: &CollateralParams) -> Self {
-        let floor_ppm = 1_000_000_u32.saturating_sub(params.haircut_init_ppm);
+        let floor_ppm = PPM_ONE.saturating_sub(params.haircut_init_ppm);
         Self { until: i64::MIN, fresh_ppm: floor_ppm, floor_ppm }
     }
 

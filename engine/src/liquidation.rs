@@ -11,7 +11,7 @@ use crate::ladder::Unwound;
 use crate::market::Market;
 use crate::position::{Holding, Position};
 use crate::price::{Action, Age};
-use crate::units::{Lots, Quote, Side};
+use crate::units::{Lots, PPM_ONE, Quote, Side, ppm_floor};
 use crate::{EngineError, Result};
 
 /// What a liquidation moved, quote units.
@@ -65,8 +65,8 @@ impl Market {
         if held == 0 {
             return Err(EngineError::NoPosition);
         }
-        let kept = 1_000_000_u32.saturating_sub(offset_ppm);
-        let mmf_ppm = crate::units::ppm_floor(u64::from(self.mmf_ppm()), kept)?;
+        let kept = PPM_ONE.saturating_sub(offset_ppm);
+        let mmf_ppm = ppm_floor(u64::from(self.mmf_ppm()), kept)?;
         Ok(Lot {
             held,
             mark: self.mark(),

@@ -16,7 +16,7 @@ use crate::collateral::Collateral;
 use crate::market::Market;
 use crate::position::Position;
 use crate::price::{self, Action, Age, Validity, within};
-use crate::units::{NormalPrice, Quote, Side, ppm_ceil, ppm_floor};
+use crate::units::{NormalPrice, PPM_ONE, Quote, Side, ppm_ceil, ppm_floor};
 use crate::{EngineError, Result};
 
 /// Positions an account can hold.
@@ -267,8 +267,6 @@ impl Portfolio {
         Ok(sum)
     }
 }
-
-const PPM_ONE: u32 = 1_000_000;
 
 /// One volatile collateral of an account. Empty if `amount` is zero.
 #[repr(C)]

@@ -10,7 +10,7 @@ use crate::carry::{CarryParams, CarryState};
 use crate::fill::Curve;
 use crate::margin::GROUPS;
 use crate::price::{OracleParams, OracleState, Selection, half_spread_ppm, within};
-use crate::units::{MAX_LOTS, PPM, Price, ppm_floor};
+use crate::units::{MAX_LOTS, PPM, PPM_ONE, Price, ppm_floor};
 use crate::volatility::{VolatilityParams, VolatilityState};
 use crate::{EngineError, Result};
 
@@ -100,18 +100,18 @@ impl MarketParams {
         within("min_notional", self.min_notional, 1, 1 << 40)?;
         within("taker_fee_ppm", self.taker_fee_ppm, 0, 10_000)?;
         within("insurance_share_ppm", self.insurance_share_ppm, 0, 1_000_000)?;
-        let left = ONE_PPM.saturating_sub(self.insurance_share_ppm);
+        let left = PPM_ONE.saturating_sub(self.insurance_share_ppm);
         within("protocol_share_ppm", self.protocol_share_ppm, 0, left.min(500_000))?;
         within("base_spread_ppm", self.base_spread_ppm, 0, 10_000)?;
         within("conf_spread_ppm", self.conf_spread_ppm, 0, 5_000_000)?;
         within("max_impact_ppm", self.max_impact_ppm, 0, 100_000)?;
         within("max_skew_ppm", self.max_skew_ppm, 0, 2_000_000)?;
-        within("profit_cap_ppm", self.profit_cap_ppm, 0, ONE_PPM)?;
-        within("max_share_ppm", self.max_share_ppm, 0, ONE_PPM)?;
+        within("profit_cap_ppm", self.profit_cap_ppm, 0, PPM_ONE)?;
+        within("max_share_ppm", self.max_share_ppm, 0, PPM_ONE)?;
         within("liquidation_fee_ppm", self.liquidation_fee_ppm, 0, 50_000)?;
         within("max_gap_ppm", self.max_gap_ppm, 1_000, 500_000)?;
-        within("profit_weight_ppm", self.profit_weight_ppm, 0, ONE_PPM)?;
-        within("target_weight_ppm", self.target_weight_ppm, 0, ONE_PPM)?;
+        within("profit_weight_ppm", self.profit_weight_ppm, 0, PPM_ONE)?;
+        within("target_weight_ppm", self.target_weight_ppm, 0, PPM_ONE)?;
         within("lot_decimals", self.lot_decimals, 0, 18)?;
         let gap_safe = u64::from(self.max_impact_ppm)
             .saturating_add(u64::from(self.liquidation_fee_ppm))
@@ -130,8 +130,6 @@ impl MarketParams {
         self.oracle.validate()
     }
 }
-
-const ONE_PPM: u32 = 1_000_000;
 
 /// Worth of a lot that a new market must have, quote units in Q32.32: 0.01 to 1. Flooring a lot then never
 /// costs anybody more than a unit.

@@ -186,9 +186,7 @@ impl Trigger {
     const fn direction(&self, kind: TriggerKind, side: Side) -> Side {
         if kind.is_reduce_only() { side.opposite() } else { side }
     }
-}
 
-impl Trigger {
     /// Whether it is cancelled when it fails with this error: the account as it stands can't do it. An entry without
     /// margin goes, though margin may return with the price; what protects a position stays as long as there is one.
     ///

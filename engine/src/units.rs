@@ -12,6 +12,8 @@ use crate::{EngineError, Result};
 
 /// 100 % in parts per million.
 pub const PPM: u64 = 1_000_000;
+/// The same as parameters have it.
+pub const PPM_ONE: u32 = 1_000_000;
 
 /// Largest magnitude of lots in one amount, 2^60: sums of a few amounts and twice a skew stay in `i64`.
 pub const MAX_LOTS: u64 = 1 << 60;

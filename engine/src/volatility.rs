@@ -13,7 +13,7 @@ use bytemuck::{Pod, Zeroable};
 use crate::decay;
 use crate::market::{Market, MarketParams};
 use crate::price::within;
-use crate::units::{PPM, Price, ppm_ceil};
+use crate::units::{PPM, PPM_ONE, Price, ppm_ceil};
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
@@ -242,7 +242,5 @@ impl Market {
         Ok(u32::try_from(scaled).map_err(|_| EngineError::Overflow)?.max(imf))
     }
 }
-
-const PPM_ONE: u32 = 1_000_000;
 
 const _: () = assert!(size_of::<VolatilityParams>() == 16 && size_of::<VolatilityState>() == 48);

@@ -17,9 +17,10 @@ mod model;
 
 use bulwark_engine::EngineError;
 use bulwark_engine::auction::{Auction, LAPSE_SLOTS, Lot, Offer, RAMP_SLOTS, SHARE_ONE};
+use bulwark_engine::liquidation::LiquidationReport;
 use bulwark_engine::margin::Health;
 use bulwark_engine::units::Quote;
-use distress::any_scene;
+use distress::{Scene, any_scene};
 use model::world::{NOW, ONE, price};
 use model::{Exact, config, int, of_price, ratio};
 use num_traits::Signed;
@@ -36,6 +37,16 @@ fn any_most() -> impl Strategy<Value = Option<u64>> {
     prop_oneof![Just(None), (1..1_u64 << 33).prop_map(Some)]
 }
 
+/// What taking over whole steps, `most` lots of them, reports; `None` if too little would be left.
+fn taken_over(scene: &mut Scene, elapsed: u64, most: Option<u64>) -> Option<LiquidationReport> {
+    let step = scene.market.params.step;
+    let most = most.map_or(u64::MAX, |most| (most / step * step).max(step));
+    match scene.take_over(elapsed, most) {
+        Err(EngineError::BelowMinNotional { .. }) => None,
+        report => Some(report.unwrap()),
+    }
+}
+
 proptest! {
     #![proptest_config(config(600))]
 
@@ -44,13 +55,9 @@ proptest! {
         scene in any_scene(), elapsed in 0..60_u64, most in any_most(),
     ) {
         prop_assume!(scene.health().excess().unwrap() < Quote::ZERO);
-        let (before, step) = (scene.clone(), scene.market.params.step);
+        let before = scene.clone();
         let mut scene = scene;
-        let most = most.map_or(u64::MAX, |most| (most / step * step).max(step));
-        let report = match scene.take_over(elapsed, most) {
-            Err(EngineError::BelowMinNotional { .. }) => return Ok(()),
-            report => report.unwrap(),
-        };
+        let Some(report) = taken_over(&mut scene, elapsed, most) else { return Ok(()) };
         let (equity, requirement) = (before.equity(), before.requirement());
         let (then, needed) = (scene.equity(), scene.requirement());
         prop_assert!(needed <= requirement);
@@ -69,13 +76,9 @@ proptest! {
         scene in any_scene(), elapsed in 0..60_u64, most in any_most(),
     ) {
         prop_assume!(scene.health().excess().unwrap() < Quote::ZERO);
-        let (before, step) = (scene.clone(), scene.market.params.step);
+        let before = scene.clone();
         let mut scene = scene;
-        let most = most.map_or(u64::MAX, |most| (most / step * step).max(step));
-        let report = match scene.take_over(elapsed, most) {
-            Err(EngineError::BelowMinNotional { .. }) => return Ok(()),
-            report => report.unwrap(),
-        };
+        let Some(report) = taken_over(&mut scene, elapsed, most) else { return Ok(()) };
         prop_assert_eq!(before.money(), scene.money(), "money");
         let fee = int(report.insurance.0);
         prop_assert_eq!(int(scene.market.book.insurance - before.market.book.insurance), fee.clone());

@@ -1,5 +1,5 @@
-//! Pay a redeem ticket after its delay and within its window, whole or as far as the pool can; what is left stays in the ticket. An empty
-//! ticket is closed.
+//! Pay a redeem ticket after its delay and within its window, whole or as far as the pool can; what is left stays in
+//! the ticket. An empty ticket is closed.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{TokenAccount, TokenInterface};
