@@ -23,8 +23,11 @@ pub fn target(market: &Market, nav: u64, active: bool) -> Result<u64> {
 /// market > 0, back to the pool < 0.
 ///
 /// # Errors
-/// [`EngineError::Overflow`].
+/// [`EngineError::Settling`] until a settling market has paid everybody, [`EngineError::Overflow`].
 pub fn allocate(market: &mut Market, idle: &mut u64, target: u64) -> Result<Quote> {
+    if market.is_settling() && !market.book.is_settled()? {
+        return Err(EngineError::Settling); // what is there may be the traders'
+    }
     let [equity, highest] = market.book.equity_range(market.oracle.strict())?;
     let (book_cash, lent) = (market.book.cash, market.book.committed);
     let room = target.saturating_sub(highest.max(lent)).min(*idle);
@@ -32,7 +35,7 @@ pub fn allocate(market: &mut Market, idle: &mut u64, target: u64) -> Result<Quot
         let change = Quote::from_units(room)?;
         (change, book_cash.checked_add(room), idle.checked_sub(room), lent.checked_add(room))
     } else {
-        let excess = equity.saturating_sub(target.max(needed(market)?)).min(book_cash);
+        let excess = equity.saturating_sub(target.max(needed(market)?)).min(market.book.payable());
         let principal = excess.saturating_sub(book_cash.saturating_sub(lent)); // realised profit goes first
         let change = Quote::ZERO.minus(Quote::from_units(excess)?)?;
         let committed = Some(lent.saturating_sub(principal));

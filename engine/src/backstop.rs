@@ -55,6 +55,14 @@ pub struct UnstakeRequest {
     pub requested_at: i64,
 }
 
+impl UnstakeRequest {
+    /// Whether the window is over: the stake can only become active again.
+    #[must_use]
+    pub const fn is_over(&self, now: i64) -> bool {
+        now > self.requested_at.saturating_add(COOLDOWN).saturating_add(WINDOW)
+    }
+}
+
 impl Stake {
     /// Takes `amount` in for shares, rounded down.
     fn put(&mut self, amount: u64) -> Result<u64> {
@@ -136,34 +144,45 @@ impl Backstop {
         Ok(UnstakeRequest { shares: cooling, value: self.cooling.worth(cooling)?, requested_at: now })
     }
 
-    /// Pays a request: the lower of its value then and now. What it is worth beyond that goes to the active side.
+    /// Pays a request: the lower of its value then and now, as far as `available` quote units reach; the rest stays
+    /// requested. What the shares are worth beyond that goes to the active side, or to who stays cooling if nobody is active.
     ///
     /// # Errors
     /// [`EngineError::UnstakeTooEarly`], [`EngineError::UnstakeTooLate`] after the window, [`EngineError::ZeroAmount`] for an
-    /// empty request.
-    pub fn unstake(&mut self, request: &mut UnstakeRequest, now: i64) -> Result<u64> {
-        if request.shares == 0 {
+    /// empty request or without anything available.
+    pub fn unstake(&mut self, request: &mut UnstakeRequest, available: u64, now: i64) -> Result<u64> {
+        if request.shares == 0 || available == 0 {
             return Err(EngineError::ZeroAmount);
         }
         let opens = request.requested_at.saturating_add(COOLDOWN);
         if now < opens {
             return Err(EngineError::UnstakeTooEarly { seconds_left: opens.saturating_sub(now) });
         }
-        if now > opens.saturating_add(WINDOW) {
+        if request.is_over(now) {
             return Err(EngineError::UnstakeTooLate);
         }
-        let UnstakeRequest { shares, value, .. } = core::mem::take(request);
+        let due = self.cooling.worth(request.shares)?.min(request.value);
+        let part = |whole: u64, round| match available < due {
+            true => wide::mul_div(whole, available, due, round),
+            false => Ok(whole),
+        };
+        let (shares, value) = (part(request.shares, Round::Up)?, part(request.value, Round::Down)?);
         let worth = self.cooling.worth(shares)?;
+        let paid = worth.min(value).min(available);
         self.cooling.take(shares, worth)?;
-        let paid = worth.min(value);
-        self.active.value = plus(self.active.value, worth.saturating_sub(paid))?;
+        request.shares = request.shares.saturating_sub(shares);
+        request.value = request.value.saturating_sub(value);
+        let surplus = worth.saturating_sub(paid);
+        let stay = if self.active.shares == 0 { &mut self.cooling } else { &mut self.active };
+        stay.value = plus(stay.value, surplus)?;
         Ok(paid)
     }
 
-    /// Takes a request back: its stake is active again, at what it is worth.
+    /// Takes a request back: its stake is active again, at what it is worth. Returns the shares; none if it is worth less than
+    /// one, which the others keep.
     ///
     /// # Errors
-    /// [`EngineError::ZeroAmount`] for an empty request, [`EngineError::TooSmallForOneShare`].
+    /// [`EngineError::ZeroAmount`] for an empty request, [`EngineError::Overflow`].
     pub fn restake(&mut self, request: &mut UnstakeRequest) -> Result<u64> {
         let UnstakeRequest { shares, .. } = core::mem::take(request);
         if shares == 0 {
@@ -171,7 +190,13 @@ impl Backstop {
         }
         let worth = self.cooling.worth(shares)?;
         self.cooling.take(shares, worth)?;
-        self.active.put(worth)
+        match self.active.put(worth) {
+            Err(EngineError::TooSmallForOneShare) => {
+                self.active.value = plus(self.active.value, worth)?;
+                Ok(0)
+            }
+            issued => issued,
+        }
     }
 
     /// Takes up to `loss` from both sides in proportion, at most `limit`. Returns what was taken.

@@ -5,6 +5,8 @@
 //! realised profit is paid from it and from nothing else, so a market can never lose more than its own
 //! cash. Market equity is `E_m(P) = cash − T(P)`.
 //!
+//! What the losers have not paid yet is in `cash`, but nobody is paid from it: see [`crate::debt`].
+//!
 //! Part of I2 and I17: every operation of the book moves exactly as much out of one ledger number as into
 //! the others.
 
@@ -70,6 +72,10 @@ pub struct Book {
     pub unpaid_claims: u64,
     /// Pool principal that was lent to `cash` and has not come back, whatever became of it.
     pub committed: u64,
+    /// Positions that hold lots, pending unwinds not applied: a claim is none.
+    pub positions: u64,
+    /// Booked losses that the losers have not paid: nobody is paid from them. At most cash, insurance and fees together.
+    pub unbacked: u64,
     /// Longs.
     pub long: Ladder,
     /// Shorts.
@@ -140,6 +146,27 @@ impl Book {
     pub fn equity_range(&self, price: StrictPrice) -> Result<[u64; 2]> {
         let (a, b) = (self.equity(price.low)?.units_or_zero(), self.equity(price.high)?.units_or_zero());
         Ok([a.min(b), a.max(b)])
+    }
+
+    /// Whether nobody is owed anything any more, and nobody owes.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn is_settled(&self) -> Result<bool> {
+        let claims = self.long.cost.plus(self.short.cost)?;
+        Ok(self.positions == 0 && self.unbacked == 0 && claims <= Quote::ZERO)
+    }
+
+    /// Part of `cash` that traders and the pool can be paid from, quote units.
+    #[must_use]
+    pub const fn payable(&self) -> u64 {
+        self.cash.saturating_sub(self.unbacked)
+    }
+
+    /// Whether fees and insurance may leave: `cash` alone covers what is not backed.
+    #[must_use]
+    pub const fn is_covered(&self) -> bool {
+        self.cash >= self.unbacked
     }
 
     /// Sum of the market's terms of the ledger identity I1: cash, insurance and fees.

@@ -137,7 +137,7 @@ impl Market {
             return Ok(());
         }
         let elapsed = now.saturating_sub(self.carry.accrued_at);
-        if elapsed <= 0 {
+        if elapsed <= 0 || self.is_settling() {
             return Ok(());
         }
         self.carry.accrued_at = now;
@@ -216,6 +216,7 @@ impl Market {
         let notional = self.mark().mul_ceil(self.book.skew()?.count())?;
         self.carry.borrow_ppm = match notional {
             0 => 0,
+            _ if self.is_settling() => 0,
             _ => self.params.carry.borrow_rate(utilisation_ppm(notional, self.book.equity(self.mark())?)?),
         };
         Ok(())

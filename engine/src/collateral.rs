@@ -9,7 +9,7 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::margin::HealthType;
 use crate::outflow::{Outflow, OutflowParams};
-use crate::price::{self, Action, Age, OracleParams, OracleState, Validity, within};
+use crate::price::{Action, Age, OracleParams, OracleState, within};
 use crate::units::{PPM, PPM_ONE, ppm_floor};
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
@@ -174,7 +174,8 @@ impl Collateral {
     /// [`EngineError::PriceNotUsable`] except for initial margin, [`EngineError::Overflow`].
     pub fn value(&self, amount: u64, health: HealthType, now: i64) -> Result<u64> {
         if health == HealthType::Liquidate {
-            return self.value_in_doubt(amount, now);
+            let (sure, doubt) = self.value_in_doubt(amount, now)?;
+            return sure.checked_add(doubt.all()?.units_or_zero()).ok_or(EngineError::Overflow);
         }
         let action = if health == HealthType::Maint { Action::Close } else { Action::Withdraw };
         match (self.oracle.require(&self.params.oracle, (action, Age::Margin), now), health) {
@@ -193,16 +194,6 @@ impl Collateral {
         }
         // All deposits together count for as much as at the soft cap: one more never makes its depositor poorer.
         wide::mul_div(counted, self.params.soft_cap, self.recorded, Round::Down)
-    }
-
-    /// As [`HealthType::Liquidate`] says.
-    fn value_in_doubt(&self, amount: u64, now: i64) -> Result<u64> {
-        let (price, haircut) = match self.oracle.validity(&self.params.oracle, Age::Margin, now)? {
-            Validity::Fresh => (self.oracle.price, self.params.haircut_maint_ppm),
-            Validity::Wide => (price::upper_bound(&self.oracle)?, self.params.haircut_maint_ppm),
-            Validity::Stale | Validity::Divergent => (self.oracle.price, 0),
-        };
-        ppm_floor(price.mul_floor(amount)?, PPM_ONE.saturating_sub(haircut))
     }
 }
 

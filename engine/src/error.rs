@@ -194,6 +194,60 @@ pub enum EngineError {
         /// Net trader lots, signed.
         skew: i64,
     },
+    /// A price that nobody has refreshed may speak for the account.
+    #[error("a leg of the account has a price that needs a refresh: refresh its markets and vaults first")]
+    RefreshFirst,
+    /// Another position of the account needs more.
+    #[error("the position requires {this} quote units, another one {worst}: liquidate that one first")]
+    NotTheWorst {
+        /// Requirement of the position, quote units.
+        this: i64,
+        /// Largest requirement of another one, quote units.
+        worst: i64,
+    },
+    /// Neither profit nor skew is at its limit.
+    #[error("neither the traders' profit nor the skew is above its limit: there is nothing to deleverage")]
+    NotExposed,
+    /// Only positions of the side that the skew is on are reduced.
+    #[error("the position is not on the side of the skew: pass an account of the heavier side")]
+    LighterSide,
+    /// The account's leverage is below the cut-off.
+    #[error(
+        "the position is worth {notional} quote units, the cut-off leverage allows {allowed}: wait or pass another account"
+    )]
+    BelowCutoff {
+        /// Worth of the position, quote units.
+        notional: u64,
+        /// What the account's equity allows at the cut-off, quote units.
+        allowed: u64,
+    },
+    /// The market still has money of the pool.
+    #[error("the market's equity is {equity} quote units at the better price: it is not used up")]
+    NotExhausted {
+        /// Equity, quote units.
+        equity: i64,
+    },
+    /// No bucket is wholly in profit, or what is missing is less than rounding.
+    #[error(
+        "no position is known to be in profit by more than rounding: settle positions, so that they are filed where they belong"
+    )]
+    NoWinners,
+    /// The account still has something to pay with, or owes nothing.
+    #[error("the account is not bankrupt: {0}")]
+    NotBankrupt(&'static str),
+    /// The market settles.
+    #[error("the market settles: settle_position is the way out")]
+    Settling,
+    /// Claims on a settling market are paid last.
+    #[error(
+        "{positions} positions are not settled and {unbacked} quote units owed yet: claims are paid after that"
+    )]
+    ClaimsWait {
+        /// Positions that are still open.
+        positions: u64,
+        /// What losers owe, quote units.
+        unbacked: u64,
+    },
     /// A parameter outside its hard bound.
     #[error("parameter {name} = {value} is outside {min}..={max}")]
     ParameterOutOfBounds {

@@ -97,17 +97,25 @@ impl Fill {
     /// # Errors
     /// [`EngineError::LimitPrice`].
     pub fn require_limit(&self, limit: Option<Price>) -> Result<()> {
-        let Some(limit) = limit else { return Ok(()) };
-        let allowed = if self.lots.0 > 0 {
-            Quote::from_units(limit.mul_ceil(self.lots.count())?)?
-        } else {
-            Quote(wide::with_sign(limit.mul_floor(self.lots.count())?, true)?)
-        };
-        if self.cost > allowed {
-            return Err(EngineError::LimitPrice { cost: self.cost.0, allowed: allowed.0 });
-        }
-        Ok(())
+        require_limit(self.lots, self.cost, limit)
     }
+}
+
+/// `Ok` if buying (> 0) or selling these lots at this signed cost is no worse than the limit price.
+///
+/// # Errors
+/// [`EngineError::LimitPrice`].
+pub fn require_limit(lots: Lots, cost: Quote, limit: Option<Price>) -> Result<()> {
+    let Some(limit) = limit else { return Ok(()) };
+    let allowed = if lots.0 > 0 {
+        Quote::from_units(limit.mul_ceil(lots.count())?)?
+    } else {
+        Quote(wide::with_sign(limit.mul_floor(lots.count())?, true)?)
+    };
+    if cost > allowed {
+        return Err(EngineError::LimitPrice { cost: cost.0, allowed: allowed.0 });
+    }
+    Ok(())
 }
 
 /// `2·∫ clamp(t, ±clamp) dt` from 0 to `x`: `x²`, or `2L|x| − L²` beyond the clamp. Below 2^121.

@@ -34,8 +34,10 @@ const OCTAVES_BELOW: u32 = 4;
 pub const WHOLE: u64 = 1 << 63;
 /// A bucket below this factor has been unwound to nothing worth taking and is skipped.
 pub const MIN_UNWIND: u64 = 1 << 40;
+/// Fraction bits of the fraction in [`Ladder::unwind`].
+const FRACTION_BITS: u32 = 32;
 /// A fraction of 1.0 in the unit of [`Ladder::unwind`].
-pub const FRACTION_ONE: u64 = 1 << 32;
+pub const FRACTION_ONE: u64 = 1 << FRACTION_BITS;
 
 /// Positions with nearby entry prices.
 #[repr(C)]
@@ -67,9 +69,9 @@ impl Bucket {
         Self { lots: 0, cost: Quote::ZERO, bound, unwind: WHOLE, members: 0, _padding: 0 }
     }
 
-    /// Sum of the members.
-    fn holding(&self, side: Side) -> Result<Holding> {
-        Ok(Holding { lots: Lots::on(side, self.lots)?, quote: self.cost })
+    /// Whether its members are unwound at `price`: all in profit, and not unwound to nothing already.
+    fn wins(&self, side: Side, price: NormalPrice) -> bool {
+        self.wholly_in_profit(side, price) && self.unwind >= MIN_UNWIND
     }
 
     /// Whether every member is in profit at `price`.
@@ -266,30 +268,28 @@ impl Ladder {
         Ok(())
     }
 
-    /// `Π⁺(P)`: PnL of the buckets wholly in profit, quote units, each rounded down. Exact but for the bucket
-    /// that straddles the price, which it leaves out, and the rounding dust of past unwinds, which it counts in:
-    /// at most a lot and a unit per member and unwind.
+    /// `Π⁺(P)`: PnL of the buckets wholly in profit together, quote units rounded down. Exact but for the bucket that
+    /// straddles the price, which it leaves out, and the rounding dust of past unwinds, which it counts in: at most a lot
+    /// and a unit per member, and two and `2^-40` of the bucket per unwind.
     ///
     /// # Errors
     /// [`EngineError::Overflow`].
     pub fn winners(&self, price: Price) -> Result<u64> {
         let (side, price) = (self.side()?, NormalPrice::new(price, self.carry)?);
-        let mut sum = 0_u64;
-        for bucket in
-            self.buckets.iter().filter(|b| b.wholly_in_profit(side, price) && b.unwind >= MIN_UNWIND)
-        {
-            let pnl = bucket.holding(side)?.pnl(price)?.units_or_zero();
-            sum = sum.checked_add(pnl).ok_or(EngineError::Overflow)?;
+        let (mut lots, mut cost) = (0_u64, Quote::ZERO);
+        for bucket in self.buckets.iter().filter(|bucket| bucket.wins(side, price)) {
+            lots = lots.checked_add(bucket.lots).ok_or(EngineError::Overflow)?;
+            cost = cost.plus(bucket.cost)?;
         }
-        Ok(sum)
+        Ok(Holding { lots: Lots::on(side, lots)?, quote: cost }.pnl(price)?.units_or_zero())
     }
 
     /// Unwinds the fraction `h / 2^32` of every position in the buckets wholly in profit at `price`, at its
     /// own entry price.
     ///
-    /// `A' = floor(A·(1 − h))`; the bucket is scaled by the very ratio `A'/A` that members will use, its
-    /// signed lots and its cost rounded towards +∞ where members round towards −∞, so that Σ members ≤ bucket
-    /// however many unwinds follow. Buckets below [`MIN_UNWIND`] are skipped.
+    /// `A' = floor(A·(1 − h))`; the bucket is scaled by a bound of the very ratio `A'/A` that members will use, which is
+    /// exact for a bucket that was never unwound, its signed lots and its cost rounded towards +∞ where members round
+    /// towards −∞, so that Σ members ≤ bucket however many unwinds follow. Buckets below [`MIN_UNWIND`] are skipped.
     ///
     /// # Errors
     /// [`EngineError::ParameterOutOfBounds`] for `h ≥ 1`; [`EngineError::Overflow`] never for a stored state.
@@ -301,16 +301,16 @@ impl Ladder {
         let (side, at) = (self.side()?, NormalPrice::new(price, self.carry)?);
         let before = self.holding()?;
         let mut report = UnwindReport::default();
-        for bucket in &mut self.buckets {
-            if !bucket.wholly_in_profit(side, at) || bucket.unwind < MIN_UNWIND {
-                continue;
-            }
+        let (mut lots, mut cost) = (0_u64, Quote::ZERO);
+        for bucket in self.buckets.iter_mut().filter(|bucket| bucket.wins(side, at)) {
             let scaled = scale_bucket(side, bucket, h)?;
-            self.lots = self.lots.saturating_sub(bucket.lots.saturating_sub(scaled.lots));
-            self.cost = self.cost.minus(bucket.cost)?.plus(scaled.cost)?;
+            lots = lots.saturating_add(bucket.lots.saturating_sub(scaled.lots)); // at most the side's
+            cost = cost.plus(scaled.cost)?.minus(bucket.cost)?;
             *bucket = scaled;
             report.buckets = report.buckets.wrapping_add(1); // at most 128
         }
+        self.lots = self.lots.saturating_sub(lots);
+        self.cost = self.cost.plus(cost)?;
         let after = self.holding()?;
         report.lots = before.lots.count().saturating_sub(after.lots.count());
         report.booked = difference_floor(before, after, at)?;
@@ -336,11 +336,26 @@ const LAST: u8 = 127;
 /// The bucket after the fraction `h / 2^32` of every member is gone.
 fn scale_bucket(side: Side, bucket: &Bucket, h: u64) -> Result<Bucket> {
     let left = FRACTION_ONE.saturating_sub(h);
-    let unwind = wide::mul_div(bucket.unwind, left, FRACTION_ONE, Round::Down)?;
-    let round = if side == Side::Long { Round::Up } else { Round::Down };
-    let lots = wide::mul_div(bucket.lots, unwind, bucket.unwind, round)?;
-    let cost = Quote(wide::mul_div_ceil_signed(bucket.cost.0, unwind, bucket.unwind)?);
-    Ok(Bucket { lots, cost, unwind, ..*bucket })
+    let scaled = wide::product(bucket.unwind, left);
+    // A'/A lies in (1 − h − 1/A, 1 − h]: bounds by shifts, where a division of 128 bits would cost ten times as much.
+    let exact = wide::low(scaled).trailing_zeros() >= FRACTION_BITS;
+    let lost = |value: u64| {
+        if exact { 0 } else { value.checked_div(bucket.unwind).unwrap_or(0).wrapping_add(1) }
+    };
+    let below = |value: u64| times(value, left, Round::Down).saturating_sub(lost(value));
+    let (lots, cost) = (bucket.lots, bucket.cost.0.unsigned_abs());
+    let lots = if side == Side::Long { times(lots, left, Round::Up) } else { below(lots) };
+    let negative = bucket.cost.0 < 0;
+    let cost = if negative { below(cost) } else { times(cost, left, Round::Up) };
+    let unwind = times(bucket.unwind, left, Round::Down);
+    Ok(Bucket { lots, cost: Quote(wide::with_sign(cost, negative)?), unwind, ..*bucket })
+}
+
+/// `value · left / 2^32` for a share of at most 2^32, so at most `value`.
+fn times(value: u64, left: u64, round: Round) -> u64 {
+    let product = wide::product(value, left);
+    let more = round == Round::Up && wide::low(product) & (FRACTION_ONE.wrapping_sub(1)) != 0;
+    wide::low(product >> FRACTION_BITS).wrapping_add(u64::from(more))
 }
 
 /// `PnL(before) − PnL(after)` of the exact sums, rounded down; zero if rounding turned it negative.

@@ -23,10 +23,16 @@
 //! | [`fill`] | a fill is priced by the integral of a clamped line |
 //! | [`market`] | one market: parameters, price and book together |
 //! | [`trade`] | increase, decrease, settle: the only ways a position changes |
+//! | [`debt`] | a loss that was booked but not paid is not money |
 //! | [`auction`] | a liquidation is an auction that ends in seconds |
 //! | [`backstop`] | stake that stands behind every market |
-//! | [`waterfall`] | who pays for a loss that margin did not cover |
 //! | [`liquidation`] | a position in trouble changes hands, or goes back to the pool |
+//! | [`sale`] | a collateral is sold for quote, by the account it stands for |
+//! | [`bankruptcy`] | when an account has nothing left to pay with |
+//! | [`waterfall`] | who pays for a loss that margin did not cover |
+//! | [`coverage`] | risk may not outgrow what stands behind it |
+//! | [`deleverage`] | exposure is reduced before it becomes a loss |
+//! | [`settlement`] | a market that owes more than it has pays everybody the same part |
 //! | [`trigger`] | orders that wait for a price |
 //! | [`collateral`] | a token that backs an account counts less the more of it there is |
 //! | [`outflow`] | tokens leave a vault at a bounded rate |
@@ -41,10 +47,14 @@ pub mod allocation;
 pub mod auction;
 pub mod audit;
 pub mod backstop;
+pub mod bankruptcy;
 pub mod book;
 pub mod carry;
 pub mod collateral;
+pub mod coverage;
+pub mod debt;
 pub mod decay;
+pub mod deleverage;
 pub mod error;
 pub mod fill;
 pub mod ladder;
@@ -56,6 +66,8 @@ pub mod outflow;
 pub mod pool;
 pub mod position;
 pub mod price;
+pub mod sale;
+pub mod settlement;
 pub mod trade;
 pub mod trigger;
 pub mod units;

@@ -16,7 +16,7 @@ use crate::{EngineError, Result};
 /// [`EngineError::ProfitCap`].
 pub fn require_caps(market: &Market, (side, position): (Side, Lots), skew_before: Lots) -> Result<()> {
     let (params, book) = (&market.params, &market.book);
-    let (lots, cap) = (book.side(side).lots, params.max_oi);
+    let (lots, cap) = (book.side(side).lots, ppm_floor(params.max_oi, market.oi_scale_ppm)?);
     if lots > cap {
         return Err(EngineError::OpenInterestCap { lots, cap });
     }
@@ -25,13 +25,13 @@ pub fn require_caps(market: &Market, (side, position): (Side, Lots), skew_before
         return Err(EngineError::ShareCap { lots: position.count(), cap });
     }
     let profit = book.traders_pnl(market.mark())?;
-    let equity = Quote::from_units(book.cash)?.minus(profit)?.units_or_zero();
+    let equity = Quote::from_units(book.payable())?.minus(profit)?.units_or_zero();
     let skew = book.skew()?.count();
     let (notional, cap) = (market.mark().mul_ceil(skew)?, ppm_floor(equity, params.max_skew_ppm)?);
     if skew > skew_before.count() && notional > cap {
         return Err(EngineError::SkewCap { notional, cap });
     }
-    let (profit, cap) = (profit.units_or_zero(), ppm_floor(book.cash, params.profit_cap_ppm)?);
+    let (profit, cap) = (profit.units_or_zero(), ppm_floor(book.payable(), params.profit_cap_ppm)?);
     if profit > cap || params.profit_cap_ppm == 0 {
         return Err(EngineError::ProfitCap { profit, cap });
     }

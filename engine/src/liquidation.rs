@@ -5,13 +5,16 @@
 //! concession of the auction's start while it brings the skew nearer to zero, and along the price curve once the
 //! auction has failed. Whatever rounds, rounds in favour of the account in trouble: everybody else acts.
 
-use crate::auction::{Lot, Offer};
+use crate::auction::{Lot, Moment, Offer, SHARE_ONE};
 use crate::fill::Curve;
 use crate::ladder::Unwound;
+use crate::limits::credit;
+use crate::margin::{Health, Relief};
 use crate::market::Market;
 use crate::position::{Holding, Position};
 use crate::price::{Action, Age};
 use crate::units::{Lots, PPM_ONE, Quote, Side, ppm_floor};
+use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
 /// What a liquidation moved, quote units.
@@ -33,7 +36,7 @@ pub struct LiquidationReport {
     pub claim: u64,
     /// What the market's insurance gained, or gave to the keeper (< 0).
     pub insurance: Quote,
-    /// What the keeper is paid.
+    /// What is due to a keeper; after [`Market::pay_keeper`] what it was paid.
     pub keeper: u64,
     /// Change of the account's quote balance.
     pub quote_change: Quote,
@@ -42,22 +45,23 @@ pub struct LiquidationReport {
 /// How the pool takes a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PoolFill {
-    /// At once, at the mark less the concession, which keeper and insurance share: the traders' skew must fall.
+    /// At once, at the mark less the concession, which the insurance gets and shares with the keeper: the traders' skew must
+    /// fall.
     Reducing,
-    /// Along the price curve, after the auction has failed; the keeper is paid this tip from the market's insurance.
-    Takeover {
-        /// Quote units, as far as the insurance has them.
-        tip: u64,
-    },
+    /// After the auction has failed: along the price curve, never below the concession of the offer; the keeper is paid
+    /// a tip from the market's insurance.
+    Takeover,
 }
 
 impl Market {
-    /// The position as an auction offers it; `offset_ppm` of its risk group, if the group's other side is the larger one.
+    /// The position as an auction offers it, with what closing it frees of the account's requirement. A call takes no more
+    /// than what is freed at one rate.
     ///
     /// # Errors
     /// [`EngineError::NoPosition`] without lots, a price that is neither Fresh nor Wide, [`EngineError::Overflow`].
-    pub fn lot(&self, position: &Position, offset_ppm: u32, now: i64) -> Result<Lot> {
-        self.oracle.require(&self.params.oracle, (Action::Liquidate, Age::Margin), now)?;
+    pub fn lot(&self, position: &Position, relief: Relief, now: i64) -> Result<Lot> {
+        self.require_trading()?;
+        self.oracle.require(&self.params.oracle, (Action::Liquidate, Age::Trade), now)?;
         if !position.is_open() {
             return Err(EngineError::NoPosition);
         }
@@ -65,16 +69,27 @@ impl Market {
         if held == 0 {
             return Err(EngineError::NoPosition);
         }
-        let kept = PPM_ONE.saturating_sub(offset_ppm);
-        let mmf_ppm = ppm_floor(u64::from(self.mmf_ppm()), kept)?;
-        Ok(Lot {
+        let lot = Lot {
             held,
+            most: held,
             mark: self.mark(),
-            mmf_ppm: u32::try_from(mmf_ppm).map_err(|_| EngineError::Overflow)?,
+            mmf_ppm: self.mmf_ppm(),
             fee_ppm: self.params.liquidation_fee_ppm,
             step: self.params.step,
             min_notional: self.params.min_notional,
-        })
+        };
+        if relief.free >= relief.requirement {
+            return Ok(lot);
+        }
+        let free = wide::mul_div(held, relief.free, relief.requirement.max(1), Round::Down)?;
+        let free = free.saturating_sub(free.checked_rem(lot.step).unwrap_or(0));
+        // Neither what is taken nor what is left may be too little for anybody to bother.
+        let enough = |lots: u64| Ok(self.mark().mul_floor(lots)? >= lot.min_notional);
+        if enough(free)? && enough(held.saturating_sub(free))? {
+            return Ok(Lot { most: free, ..lot });
+        }
+        let kept = ppm_floor(u64::from(lot.mmf_ppm), PPM_ONE.saturating_sub(relief.offset_ppm))?;
+        Ok(Lot { mmf_ppm: u32::try_from(kept).map_err(|_| EngineError::Overflow)?, ..lot })
     }
 
     /// Moves up to `most` lots from one position to another of the same side, at the offer.
@@ -111,7 +126,8 @@ impl Market {
     /// Closes lots of the offer against the pool.
     ///
     /// # Errors
-    /// [`EngineError::SkewWouldGrow`] for a [`PoolFill::Reducing`] of the lighter side, [`EngineError::Overflow`].
+    /// [`EngineError::SkewWouldGrow`] for a [`PoolFill::Reducing`] without [`Market::reducible`] lots,
+    /// [`EngineError::Overflow`].
     pub fn take_back(
         &mut self,
         position: &mut Position,
@@ -121,31 +137,73 @@ impl Market {
         let (side, skew) = (position.side()?, self.book.skew()?);
         let (lots, cost, fees) = match fill {
             PoolFill::Reducing => {
-                let heavy = if skew.0 > 0 { Side::Long } else { Side::Short };
-                if skew == Lots::ZERO || heavy != side {
+                let lots = self.reducible(side, (lot, offer))?;
+                if lots == 0 {
                     return Err(EngineError::SkewWouldGrow { skew: skew.0 });
                 }
-                // An unwind leaves any number of lots: the skew need not be a multiple of the step.
-                let lots =
-                    if offer.lots <= skew.count() { offer.lots } else { lot.whole_steps(skew.count()) };
-                let lots = cut(lot, lots)?;
                 let concession = lot.part(lots, offer.concession)?;
-                let keeper = concession.div_euclid(2);
-                (lots, self.at_mark(side, lots)?, (keeper, concession.saturating_sub(keeper)))
+                (lots, self.at_mark(side, lots)?, (concession.div_euclid(2), concession))
             }
-            PoolFill::Takeover { .. } => {
+            PoolFill::Takeover => {
                 let lots = cut(lot, offer.lots)?;
                 let curve = Curve { half_spread_ppm: 0, ..self.curve(now)? };
-                (lots, curve.fill(skew, Lots::on(side.opposite(), lots)?)?.cost, (0, 0))
+                let curve = curve.fill(skew, Lots::on(side.opposite(), lots)?)?.cost;
+                let (mark, most) = (self.at_mark(side, lots)?, lot.part(lots, offer.concession)?);
+                let cost = curve.min(mark.plus(Quote::from_units(most)?)?);
+                let left = most.saturating_sub(cost.minus(mark)?.units_or_zero());
+                (lots, cost, (0, lot.part(lots, offer.fee)?.min(left)))
             }
         };
         let report = self.close_lots(position, (lots, cost), now)?;
         self.update_borrow_rate()?;
         let report = self.share_out(report, fees)?;
-        match fill {
-            PoolFill::Reducing => Ok(report),
-            PoolFill::Takeover { tip } => self.tip(report, tip),
+        // An account that has nothing left pays no concession: then a keeper gets the tip at once.
+        let tipped = self.tipped(report)?;
+        Ok(LiquidationReport { keeper: tipped.keeper.max(report.keeper), ..report })
+    }
+
+    /// What the pool offers for the position of a side.
+    ///
+    /// # Errors
+    /// As [`Offer::at`].
+    pub fn pool_offer(
+        &self,
+        (fill, now): (PoolFill, i64),
+        (side, lot): (Side, &Lot),
+        (health, moment): (Health, Moment),
+    ) -> Result<Offer> {
+        if fill == PoolFill::Reducing {
+            return Offer::at_once(lot, health, moment);
         }
+        let curve = Curve { half_spread_ppm: 0, ..self.curve(now)? };
+        let cost = curve.fill(self.book.skew()?, Lots::on(side.opposite(), lot.most)?)?.cost;
+        let (worse, worth) = (cost.minus(self.at_mark(side, lot.most)?)?, self.mark().mul_floor(lot.most)?);
+        let impact = wide::mul_div(worse.units_or_zero(), SHARE_ONE, worth.max(1), Round::Up);
+        Offer::at_the_end(lot, (health, moment), impact.unwrap_or(u64::MAX))
+    }
+
+    /// Lots of the offer that the pool can take at once: as many as bring the skew nearer to zero; none of the lighter side.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn reducible(&self, side: Side, (lot, offer): (&Lot, &Offer)) -> Result<u64> {
+        if self.heavy_side()? != Some(side) {
+            return Ok(0);
+        }
+        lot.reducing(offer.lots, self.book.skew()?.count())
+    }
+
+    /// Closes lots at the mark, without fee.
+    pub(crate) fn close_at_mark(
+        &mut self,
+        position: &mut Position,
+        lots: u64,
+        now: i64,
+    ) -> Result<LiquidationReport> {
+        let cost = self.at_mark(position.side()?, lots)?;
+        let report = self.close_lots(position, (lots, cost), now)?;
+        self.update_borrow_rate()?;
+        Ok(report)
     }
 
     /// Signed cost of closing lots of a side at the mark, rounded in favour of who held them.
@@ -183,23 +241,41 @@ impl Market {
         })
     }
 
-    /// Takes the keeper's pay and the insurance's fee from the account.
+    /// Takes the insurance's part from the account, and says what of it is due to a keeper.
     fn share_out(
         &mut self,
         report: LiquidationReport,
         (keeper, insurance): (u64, u64),
     ) -> Result<LiquidationReport> {
-        self.book.insurance = self.book.insurance.checked_add(insurance).ok_or(EngineError::Overflow)?;
-        let fees = Quote::from_units(keeper)?.plus(Quote::from_units(insurance)?)?;
-        let quote_change = report.quote_change.minus(fees)?;
-        Ok(LiquidationReport { keeper, insurance: Quote::from_units(insurance)?, quote_change, ..report })
+        self.book.insurance = credit(self.book.insurance, insurance)?;
+        let insurance = Quote::from_units(insurance)?;
+        let quote_change = report.quote_change.minus(insurance)?;
+        Ok(LiquidationReport { keeper, insurance, quote_change, ..report })
     }
 
-    /// Pays the keeper from the market's insurance, as far as it has the tip.
-    fn tip(&mut self, report: LiquidationReport, tip: u64) -> Result<LiquidationReport> {
-        let keeper = tip.min(self.book.insurance);
+    /// Pays a keeper what is due from the market's insurance, as far as it has that and it is not needed for what losers owe.
+    /// Comes after the account's debt was posted. Without a keeper the insurance keeps it.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn pay_keeper(&mut self, report: LiquidationReport, present: bool) -> Result<LiquidationReport> {
+        let spare = self.book.tokens()?.saturating_sub(self.book.unbacked);
+        let due = if present { report.keeper } else { 0 };
+        let keeper = due.min(self.book.insurance).min(spare);
         self.book.insurance = self.book.insurance.saturating_sub(keeper); // at most insurance: exact
-        Ok(LiquidationReport { keeper, insurance: Quote::ZERO.minus(Quote::from_units(keeper)?)?, ..report })
+        let insurance = report.insurance.minus(Quote::from_units(keeper)?)?;
+        Ok(LiquidationReport { keeper, insurance, ..report })
+    }
+
+    /// With the tip that is due for closing these lots: never more than what the insurance got for it and half a taker fee,
+    /// which is less than what it costs to bring such a position about.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub(crate) fn tipped(&self, report: LiquidationReport) -> Result<LiquidationReport> {
+        let fee = ppm_floor(self.mark().mul_floor(report.lots)?, self.params.taker_fee_ppm)?;
+        let most = credit(report.insurance.units_or_zero(), fee.div_euclid(2))?;
+        Ok(LiquidationReport { keeper: self.params.deleverage.keeper_tip.min(most), ..report })
     }
 }
 

@@ -25,6 +25,9 @@ pub const MAX_POSITIONS: usize = 16;
 pub const MAX_COLLATERALS: usize = 8;
 /// Risk groups.
 pub const GROUPS: u8 = 8;
+/// What a price that needs a refresh may have moved in an account's favour, ppm: who liquidates has to refresh a leg that
+/// matters, and a leg that doesn't can't stop him.
+pub const STALE_DOUBT_PPM: u32 = 250_000;
 /// Largest offset inside a risk group, ppm: what is left is 40 % of the smaller side at least.
 pub const MAX_OFFSET_PPM: u32 = 600_000;
 
@@ -38,7 +41,8 @@ pub enum HealthType {
     /// May stay: live prices, maintenance haircuts and fractions.
     Maint,
     /// Must go: as `Maint`, with doubt in the account's favour. A Wide price is moved by its confidence, a leg whose
-    /// price is stale or disputed counts at its last price without haircut and needs nothing.
+    /// price is dead or disputed counts at its last price without haircut and needs nothing; one that is merely stale has to
+    /// be refreshed first.
     Liquidate,
 }
 
@@ -136,24 +140,34 @@ impl Health {
             market.oracle.require(&market.params.oracle, (action, Age::Margin), now)?;
         }
         if health == HealthType::Liquidate {
-            return Self::of_position_in_doubt(market, position, now);
+            let (sure, doubt) = Self::of_position_in_doubt(market, position, now)?;
+            return Ok(Self { equity: sure.equity.plus(doubt.all()?)?, ..sure });
         }
         Self::of_position_at_stored_price(market, position, health)
     }
 
-    /// As [`HealthType::Liquidate`] says.
-    fn of_position_in_doubt(market: &Market, position: &Position, now: i64) -> Result<Self> {
-        let validity = market.oracle.validity(&market.params.oracle, Age::Margin, now)?;
-        let price = match (validity, position.side()?) {
-            (Validity::Wide, Side::Long) => price::upper_bound(&market.oracle)?,
-            (Validity::Wide, Side::Short) => price::lower_bound(&market.oracle)?,
-            _ => market.mark(),
-        };
+    /// As [`HealthType::Liquidate`] says: health at the live price, and what the position may be worth beyond that.
+    fn of_position_in_doubt(market: &Market, position: &Position, now: i64) -> Result<(Self, Doubt)> {
         let sure = Self::of_position_at_stored_price(market, position, HealthType::Maint)?;
-        let ladder = market.book.side(position.side()?);
-        let equity = ladder.member(position)?.pnl(NormalPrice::new(price, ladder.carry)?)?;
-        let known = matches!(validity, Validity::Fresh | Validity::Wide);
-        Ok(Self { equity, requirement: if known { sure.requirement } else { Quote::ZERO } })
+        let (oracle, side) = (&market.oracle, position.side()?);
+        if position.is_claim() {
+            return Ok((sure, Doubt::default())); // owed whatever the price is
+        }
+        let unknown = Self { requirement: Quote::ZERO, ..sure };
+        let better = match (oracle.validity(&market.params.oracle, Age::Margin, now)?, side) {
+            (Validity::Fresh, _) => return Ok((sure, Doubt::default())),
+            (Validity::Wide, Side::Long) => price::upper_bound(oracle)?,
+            (Validity::Wide, Side::Short) => price::lower_bound(oracle)?,
+            (Validity::Stale, _) if !oracle.is_dead(now) => {
+                let lots = market.book.side(side).member(position)?.lots.count();
+                let stale = ppm_ceil(market.mark().mul_ceil(lots)?, STALE_DOUBT_PPM)?;
+                return Ok((unknown, Doubt { stale: Quote::from_units(stale)?, ..Doubt::default() }));
+            }
+            _ => return Ok((unknown, Doubt::default())),
+        };
+        let ladder = market.book.side(side);
+        let equity = ladder.member(position)?.pnl(NormalPrice::new(better, ladder.carry)?)?;
+        Ok((sure, Doubt { wide: equity.minus(sure.equity)?, ..Doubt::default() }))
     }
 
     /// As [`Health::of_position`] for a price that has been checked already.
@@ -176,8 +190,13 @@ impl Health {
             (_, Side::Long) => (strict.low, strict.high, market.imf_ppm()?),
             (_, Side::Short) => (strict.high, strict.high, market.imf_ppm()?),
         };
-        let pnl = holding.pnl(NormalPrice::new(price, ladder.carry)?)?;
+        let mut pnl = holding.pnl(NormalPrice::new(price, ladder.carry)?)?;
+        if market.is_settling() && holding.lots.count() == 0 {
+            pnl = Quote::from_units(market.claim_at_best(pnl.units_or_zero())?)?;
+        }
         let equity = match health {
+            // What a settling market will pay is not known yet.
+            HealthType::Init if market.is_settling() => pnl.min(Quote::ZERO),
             HealthType::Init if pnl > Quote::ZERO => {
                 Quote::from_units(ppm_floor(pnl.units_or_zero(), params.profit_weight_ppm)?)?
             }
@@ -186,6 +205,25 @@ impl Health {
         };
         let requirement = Quote::from_units(ppm_ceil(worst.mul_ceil(holding.lots.count())?, fraction)?)?;
         Ok(Self { equity, requirement })
+    }
+}
+
+/// What a leg may be worth beyond its worth at the stored price, quote units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Doubt {
+    /// Because its price is wide.
+    pub wide: Quote,
+    /// Because nobody has refreshed its price.
+    pub stale: Quote,
+}
+
+impl Doubt {
+    pub fn all(self) -> Result<Quote> {
+        self.wide.plus(self.stale)
+    }
+
+    fn plus(self, other: Self) -> Result<Self> {
+        Ok(Self { wide: self.wide.plus(other.wide)?, stale: self.stale.plus(other.stale)? })
     }
 }
 
@@ -219,6 +257,17 @@ impl RiskGroups {
     }
 }
 
+/// What closing a position frees of the account's requirement, quote units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Relief {
+    /// What the position requires by itself.
+    pub requirement: u64,
+    /// Part of that which is freed in full.
+    pub free: u64,
+    /// Share of the rest that the risk group takes back, ppm.
+    pub offset_ppm: u32,
+}
+
 /// What an account is worth and needs, group by group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Portfolio {
@@ -226,6 +275,10 @@ pub struct Portfolio {
     alone: Health,
     /// Long and short requirements by group, quote units.
     groups: [[Quote; 2]; 8],
+    /// What may be there beyond the equity, as [`HealthType::Liquidate`] says.
+    doubt: Doubt,
+    /// Largest requirement of a position counted, quote units.
+    worst: Quote,
 }
 
 impl Portfolio {
@@ -236,6 +289,103 @@ impl Portfolio {
     pub fn add(&mut self, health: Health) -> Result<()> {
         self.alone = self.alone.plus(health)?;
         Ok(())
+    }
+
+    /// Adds a position. Returns what it requires.
+    ///
+    /// # Errors
+    /// As [`Health::of_position`].
+    pub fn count(
+        &mut self,
+        market: &Market,
+        position: &Position,
+        (kind, now): (HealthType, i64),
+    ) -> Result<Quote> {
+        let health = if kind == HealthType::Liquidate {
+            let (health, doubt) = Health::of_position_in_doubt(market, position, now)?;
+            self.doubt = self.doubt.plus(doubt)?;
+            health
+        } else {
+            Health::of_position(market, position, kind, now)?
+        };
+        self.worst = self.worst.max(health.requirement);
+        self.add_position(health, market.params.risk_group, position)?;
+        Ok(health.requirement)
+    }
+
+    /// Adds a collateral.
+    ///
+    /// # Errors
+    /// As [`Health::of_collateral`].
+    pub fn count_collateral(
+        &mut self,
+        collateral: &Collateral,
+        amount: u64,
+        (kind, now): (HealthType, i64),
+    ) -> Result<()> {
+        if kind != HealthType::Liquidate {
+            return self.add(Health::of_collateral(collateral, amount, kind, now)?);
+        }
+        let (sure, doubt) = collateral.value_in_doubt(amount, now)?;
+        self.doubt = self.doubt.plus(doubt)?;
+        self.add(Health { equity: Quote::from_units(sure)?, requirement: Quote::ZERO })
+    }
+
+    /// Health of an account that is to be liquidated: at the live prices, if it is below its requirement even with all doubt
+    /// in its favour.
+    ///
+    /// # Errors
+    /// [`EngineError::Healthy`], [`EngineError::RefreshFirst`] if only prices that need a refresh may save it,
+    /// [`EngineError::Overflow`].
+    pub fn in_trouble(&self, groups: &RiskGroups) -> Result<Health> {
+        let health = self.health(groups)?;
+        let requirement = health.requirement;
+        let equity = health.equity.plus(self.doubt.wide)?;
+        if equity >= requirement {
+            return Err(EngineError::Healthy { equity: equity.0, requirement: requirement.0 });
+        }
+        if equity.plus(self.doubt.stale)? >= requirement {
+            return Err(EngineError::RefreshFirst);
+        }
+        Ok(health)
+    }
+
+    /// Equity with all doubt in the account's favour.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn equity_in_doubt(&self) -> Result<Quote> {
+        self.alone.equity.plus(self.doubt.all()?)
+    }
+
+    /// `Ok` if no position counted so far requires more than this one: the worst goes first.
+    ///
+    /// # Errors
+    /// [`EngineError::NotTheWorst`].
+    pub fn require_worst(&self, requirement: Quote) -> Result<()> {
+        let (this, worst) = (requirement.0, self.worst.0);
+        if this < worst { Err(EngineError::NotTheWorst { this, worst }) } else { Ok(()) }
+    }
+
+    /// What of a position's requirement is freed by closing it, counted in here with this requirement: in full as long as its
+    /// side stays the larger one of the group, beyond that the group's offset is lost.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`], [`EngineError::Corrupt`].
+    pub fn relief(
+        &self,
+        (group, position): (u8, &Position),
+        requirement: Quote,
+        groups: &RiskGroups,
+    ) -> Result<Relief> {
+        let slot = usize::from(group).checked_sub(1).and_then(|i| self.groups.get(i));
+        let free = match slot {
+            None => requirement,
+            Some(&[long, short]) if position.side()? == Side::Long => long.minus(short)?,
+            Some(&[long, short]) => short.minus(long)?,
+        };
+        let free = free.min(requirement).units_or_zero();
+        Ok(Relief { requirement: requirement.units_or_zero(), free, offset_ppm: groups.offset(group) })
     }
 
     /// Adds a position's health, on its side of its market's group.
@@ -314,11 +464,11 @@ pub trait Directory {
     ///
     /// # Errors
     /// If there is no such vault at hand, or what `read` says.
-    fn collateral(
+    fn collateral<T>(
         &mut self,
         index: u16,
-        read: impl FnOnce(&Collateral) -> Result<Health>,
-    ) -> core::result::Result<Health, Self::Error>;
+        read: impl FnOnce(&Collateral) -> Result<T>,
+    ) -> core::result::Result<T, Self::Error>;
 }
 
 impl Legs<'_> {
@@ -331,16 +481,12 @@ impl Legs<'_> {
         directory: &mut L,
         (kind, now): (HealthType, i64),
     ) -> core::result::Result<Portfolio, L::Error> {
-        let mut sum = Portfolio::default();
+        let (mut sum, what) = (Portfolio::default(), (kind, now));
         for position in self.positions.iter().filter(|p| p.is_open() && Some(p.market) != self.skip_market) {
-            directory.market(position.market, |market| {
-                let health = Health::of_position(market, position, kind, now)?;
-                sum.add_position(health, market.params.risk_group, position)
-            })?;
+            directory.market(position.market, |market| sum.count(market, position, what))?;
         }
         for slot in self.collaterals.iter().filter(|c| c.amount != 0 && Some(c.vault) != self.skip_vault) {
-            let read = |collateral: &Collateral| Health::of_collateral(collateral, slot.amount, kind, now);
-            sum.add(directory.collateral(slot.vault, read)?)?;
+            directory.collateral(slot.vault, |held| sum.count_collateral(held, slot.amount, what))?;
         }
         Ok(sum)
     }

@@ -7,11 +7,14 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::book::{Book, Fees};
 use crate::carry::{CarryParams, CarryState};
+use crate::coverage::Cover;
+use crate::deleverage::DeleverageParams;
 use crate::fill::Curve;
 use crate::margin::GROUPS;
 use crate::price::{OracleParams, OracleState, Selection, half_spread_ppm, within};
 use crate::units::{MAX_LOTS, PPM, PPM_ONE, Price, ppm_floor};
 use crate::volatility::{VolatilityParams, VolatilityState};
+use crate::waterfall::{Draws, WaterfallParams};
 use crate::{EngineError, Result};
 
 /// Risk parameters of a market. Ratios in ppm, lots in lots, amounts in quote units.
@@ -79,6 +82,10 @@ pub struct MarketParams {
     pub carry: CarryParams,
     /// How spread and margin follow volatility.
     pub volatility: VolatilityParams,
+    /// Who pays for a loss that margin did not cover.
+    pub waterfall: WaterfallParams,
+    /// When exposure is reduced.
+    pub deleverage: DeleverageParams,
     /// How the oracle is judged.
     pub oracle: OracleParams,
 }
@@ -127,6 +134,8 @@ impl MarketParams {
         within("risk_group", self.risk_group, 0, GROUPS)?;
         self.carry.validate()?;
         self.volatility.validate()?;
+        self.waterfall.validate()?;
+        self.deleverage.validate(self.min_notional)?;
         self.oracle.validate()
     }
 }
@@ -148,6 +157,20 @@ pub struct Market {
     pub volatility: VolatilityState,
     /// Funding and borrow rates in force.
     pub carry: CarryState,
+    /// What the market has drawn on others lately.
+    pub draws: Draws,
+    /// Its part of the insurance fund's sums.
+    pub cover: Cover,
+    /// Since when it reduces exposure, slot; 0 while it does not.
+    pub deleveraging_since: u64,
+    /// When a refresh last looked at its exposure, slot.
+    pub exposure_seen: u64,
+    /// Since when it settles, unix seconds; 0 while it does not.
+    pub settling_since: i64,
+    /// Share of `max_oi` that the insurance fund covers, ppm.
+    pub oi_scale_ppm: u32,
+    /// Explicit padding.
+    pub _padding: u32,
     /// Money and positions.
     pub book: Book,
 }
@@ -164,6 +187,7 @@ impl Market {
         self.oracle = oracle;
         self.volatility = VolatilityState::initial(params, oracle.publish_time)?;
         self.carry = CarryState { accrued_at: oracle.publish_time, ..CarryState::default() };
+        self.oi_scale_ppm = PPM_ONE;
         self.book.initialize(oracle.price);
         Ok(())
     }
@@ -174,6 +198,7 @@ impl Market {
     /// # Errors
     /// As [`OracleState::accept`].
     pub fn refresh(&mut self, selection: Selection, now: i64) -> Result<()> {
+        self.require_trading()?;
         self.accrue(now)?;
         let before = self.oracle;
         self.oracle.accept(selection, &self.params.oracle)?;
@@ -218,9 +243,10 @@ impl Market {
         Ok(Fees { pool, insurance, protocol })
     }
 
-    /// Takes the accrued fees out of the book, to be credited part by part.
+    /// Takes the accrued fees out of the book, to be credited part by part; none while `cash` does not cover what losers
+    /// have not paid.
     pub fn sweep(&mut self) -> Fees {
-        core::mem::take(&mut self.book.fees)
+        if self.book.is_covered() { core::mem::take(&mut self.book.fees) } else { Fees::default() }
     }
 
     /// Worth of `lots` at the live price, rounded down.

@@ -63,7 +63,7 @@ pub struct Tranche {
 /// What the pool is worth, quote units: begin with the pool and add every market once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nav {
-    /// For who redeems: every market at the price at which its equity is lowest.
+    /// For who redeems: every market at the price at which its equity is lowest, less what losers have not paid yet.
     pub low: u64,
     /// For who deposits: every market at the price at which its equity is highest, rounded up, and the pool's fees
     /// that were not swept yet, for they are earned already.
@@ -96,7 +96,7 @@ impl Nav {
             Quote::from_units(sum).map(Quote::units_or_zero)
         };
         Ok(Self {
-            low: sum(self.low, lowest)?,
+            low: sum(self.low, lowest.saturating_sub(book.unbacked))?,
             high: sum(sum(sum(self.high, highest)?, rounded)?, book.fees.pool)?,
             used: sum(self.used, used)?,
             releasable: self.releasable,

@@ -38,6 +38,12 @@ pub struct Position {
     pub _padding: [u8; 3],
 }
 
+impl Default for Position {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl Position {
     /// An empty slot.
     pub const EMPTY: Self = Self {

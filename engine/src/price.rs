@@ -34,6 +34,8 @@ pub const MAX_LEAD_SECONDS: i64 = 30;
 pub const MAX_AVERAGE_GAP: u32 = 60;
 /// Most that one print moves the average, ppm of the average.
 pub const MAX_AVERAGE_STEP_PPM: u32 = 20_000;
+/// Seconds without a print after which a price is dead, and not merely in want of a refresh.
+pub const DEAD_AFTER: i64 = 600;
 /// Decimal exponents beyond this are refused.
 const MAX_EXPONENT: i32 = 19;
 
@@ -291,6 +293,12 @@ impl OracleState {
         Ok(())
     }
 
+    /// Makes `price` the last word: sure, and never too old.
+    pub(crate) const fn freeze(&mut self, price: Price) {
+        (self.price, self.ema, self.conf) = (price, price, 0);
+        (self.publish_time, self.divergent) = (i64::MAX, 0);
+    }
+
     /// Remembers when each source was last alive.
     fn see(&mut self, [primary, secondary]: [i64; 2]) {
         self.primary_time = self.primary_time.max(primary);
@@ -347,6 +355,12 @@ impl OracleState {
         let limit_seconds =
             i64::from(if limit == Age::Trade { params.max_trade_age } else { params.max_margin_age });
         Err(EngineError::PriceNotUsable { validity, age_seconds: age(now, self.publish_time), limit_seconds })
+    }
+
+    /// Whether there has been no print for so long that the source is dead, and not merely in want of a refresh.
+    #[must_use]
+    pub fn is_dead(&self, now: i64) -> bool {
+        age(now, self.publish_time) > DEAD_AFTER
     }
 
     /// The strict pair: live and average, sorted.

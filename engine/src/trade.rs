@@ -73,6 +73,15 @@ pub struct TradeReport {
     pub quote_change: Quote,
 }
 
+/// What the holder of a position owes, quote units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owes {
+    /// For this market.
+    pub here: u64,
+    /// In all.
+    pub all: u64,
+}
+
 /// What settling a position moved, quote units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SettleReport {
@@ -80,9 +89,13 @@ pub struct SettleReport {
     pub unwound: Unwound,
     /// Claim paid from `cash`.
     pub claim_paid: u64,
-    /// Loss realised at mark because claims are waiting.
+    /// Loss realised at mark because claims are waiting, or at the frozen price.
     pub loss: u64,
-    /// Change of the account's quote balance: `claim_paid − loss`.
+    /// Profit realised at mark because its holder owes quote.
+    pub profit: u64,
+    /// Part of a claim that a settled market could not pay.
+    pub forgone: u64,
+    /// Change of the account's quote balance: `claim_paid + profit − loss`.
     pub quote_change: Quote,
 }
 
@@ -93,6 +106,7 @@ impl Market {
     /// A price that is not Fresh, a size that is zero or no multiple of the step, a fill beyond the limit
     /// price or the impact, a cap of [`limits`], or a position on the other side.
     pub fn increase(&mut self, position: &mut Position, side: Side, order: &Order) -> Result<TradeReport> {
+        self.require_trading()?;
         self.oracle.require(&self.params.oracle, (Action::Increase, Age::Trade), order.now)?;
         self.require_size(order.lots)?;
         self.accrue(order.now)?;
@@ -125,6 +139,7 @@ impl Market {
     /// A price that is neither Fresh nor Wide, a size that is zero, no multiple of the step, larger than the
     /// position or leaves less than `min_notional`, or a fill beyond the limit price.
     pub fn decrease(&mut self, position: &mut Position, order: &Order) -> Result<TradeReport> {
+        self.require_trading()?;
         self.oracle.require(&self.params.oracle, (Action::Close, Age::Trade), order.now)?;
         if !position.is_open() {
             return Err(EngineError::NoPosition);
@@ -171,13 +186,13 @@ impl Market {
         wide::mul_div(whole, left, u64::from(self.params.toxic_window), Round::Up)
     }
 
-    /// Applies a pending unwind, pays a claim as far as cash allows, realises the loss of a losing position
-    /// while claims wait (only at a Fresh price; equity does not change), and files the position under its
-    /// present entry price. For anyone to call.
+    /// Applies a pending unwind, pays a claim as far as cash allows, realises the loss of a losing position as far as claims
+    /// wait for it (only at a Fresh price; equity does not change), and files the position under its
+    /// present entry price. A profit is realised as far as its holder owes quote, wherever he lost it. For anyone to call.
     ///
     /// # Errors
     /// [`EngineError::NoPosition`], [`EngineError::Overflow`].
-    pub fn settle(&mut self, position: &mut Position, now: i64) -> Result<SettleReport> {
+    pub fn settle(&mut self, position: &mut Position, (debts, now): (Owes, i64)) -> Result<SettleReport> {
         if !position.is_open() {
             return Err(EngineError::NoPosition);
         }
@@ -185,31 +200,43 @@ impl Market {
         let claim = position.is_claim();
         let unwound = self.take_out(position)?;
         let mut holding = Holding { lots: position.lots, quote: position.quote };
+        if self.is_settling() {
+            return self.settle_finally(position, (unwound, holding), (claim, debts.here, now));
+        }
         let mut report = SettleReport { unwound, ..SettleReport::default() };
         if claim {
-            report.claim_paid = holding.quote.units_or_zero().min(self.book.cash);
+            report.claim_paid = holding.quote.units_or_zero().min(self.book.payable());
             self.book.cash = self.book.cash.saturating_sub(report.claim_paid); // at most cash: exact
             report.quote_change = Quote::from_units(report.claim_paid)?;
             holding.quote = holding.quote.minus(report.quote_change)?;
-        } else if holding.lots == Lots::ZERO || self.collects_losses(now) {
-            // Without lots q is dust that an unwind left: owed whatever the price.
+        } else {
             let carry = self.book.side(position.side()?).carry;
             let pnl = holding.pnl(NormalPrice::new(self.mark(), carry)?)?;
-            if pnl < Quote::ZERO {
-                let (paid, _) = self.pay(pnl)?;
-                report.loss = paid.0.unsigned_abs();
-                report.quote_change = paid;
-                holding.quote = holding.quote.minus(paid)?;
-            }
+            let paid = if pnl > Quote::ZERO {
+                // Not while an exit would pay for being so quick.
+                let settled =
+                    now.saturating_sub(position.increased_at) >= i64::from(self.params.toxic_window);
+                let due = if debts.all > 0 && settled && self.is_sure(now) { debts.all } else { 0 };
+                self.pay(pnl.min(Quote::from_units(due)?))?.0
+            } else if holding.lots == Lots::ZERO {
+                self.pay(pnl)?.0 // dust that an unwind left: owed whatever the price
+            } else if self.is_sure(now) {
+                self.pay(pnl.max(Quote::ZERO.minus(Quote::from_units(self.waiting())?)?))?.0
+            } else {
+                Quote::ZERO
+            };
+            report.profit = paid.units_or_zero();
+            report.loss = Quote::ZERO.minus(paid)?.units_or_zero();
+            report.quote_change = paid;
+            holding.quote = holding.quote.minus(paid)?;
         }
         self.put_back(position, holding)?;
         Ok(report)
     }
 
-    /// Whether losses are realised at mark: claims wait and the price is Fresh.
-    fn collects_losses(&self, now: i64) -> bool {
-        let action = (Action::Waterfall, Age::Margin);
-        self.book.unpaid_claims > 0 && self.oracle.require(&self.params.oracle, action, now).is_ok()
+    /// Whether the price is Fresh.
+    fn is_sure(&self, now: i64) -> bool {
+        self.oracle.require(&self.params.oracle, (Action::Waterfall, Age::Margin), now).is_ok()
     }
 
     /// Settles a member's pending unwind and takes it out of ladder and claims.
@@ -220,6 +247,10 @@ impl Market {
         }
         if position.is_claim() {
             self.book.unpaid_claims = self.book.unpaid_claims.saturating_sub(position.quote.units_or_zero());
+        } else {
+            let left = self.book.positions.checked_sub(1);
+            self.book.positions =
+                left.ok_or(EngineError::Corrupt("a position that its market does not count"))?;
         }
         let ladder = self.book.side_mut(side);
         let unwound = ladder.settle(position)?;
@@ -242,6 +273,8 @@ impl Market {
         if position.is_claim() {
             let sum = self.book.unpaid_claims.checked_add(holding.quote.units_or_zero());
             self.book.unpaid_claims = sum.ok_or(EngineError::Overflow)?;
+        } else {
+            self.book.positions = self.book.positions.checked_add(1).ok_or(EngineError::Overflow)?;
         }
         self.book.side_mut(side).join(position)
     }
@@ -254,7 +287,7 @@ impl Market {
             return Ok((realised, 0));
         }
         let profit = realised.units_or_zero();
-        let paid = profit.min(cash);
+        let paid = profit.min(self.book.payable());
         self.book.cash = cash.saturating_sub(paid); // at most cash: exact
         Ok((Quote::from_units(paid)?, profit.saturating_sub(paid)))
     }

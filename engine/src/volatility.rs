@@ -218,7 +218,7 @@ impl Market {
     /// Maintenance margin fraction, ppm.
     #[must_use]
     pub const fn mmf_ppm(&self) -> u32 {
-        self.volatility.mmf_ppm
+        if self.is_settling() { 0 } else { self.volatility.mmf_ppm }
     }
 
     /// Initial margin fraction, ppm: what volatility asks for, or more while open interest is large.
@@ -228,6 +228,9 @@ impl Market {
     /// # Errors
     /// [`EngineError::Overflow`].
     pub fn imf_ppm(&self) -> Result<u32> {
+        if self.is_settling() {
+            return Ok(0);
+        }
         let (params, imf) = (&self.params, self.volatility.imf_ppm);
         let lots = self.book.long.lots.max(self.book.short.lots);
         let over = self.mark().mul_ceil(lots)?.saturating_sub(params.oi_margin_low);

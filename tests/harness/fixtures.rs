@@ -3,11 +3,13 @@
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::engine::carry::CarryParams;
 use bulwark_sdk::engine::collateral::CollateralParams;
+use bulwark_sdk::engine::deleverage::DeleverageParams;
 use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::outflow::OutflowParams;
 use bulwark_sdk::engine::pool::PoolParams;
 use bulwark_sdk::engine::price::OracleParams;
 use bulwark_sdk::engine::volatility::VolatilityParams;
+use bulwark_sdk::engine::waterfall::WaterfallParams;
 use bulwark_sdk::program::oracle::{OracleSource, SourceKind};
 
 use crate::oracle_accounts::PYTH_RECEIVER;
@@ -102,12 +104,20 @@ impl Asset {
             _padding: [0; 2],
             carry: CarryParams::NONE,
             volatility: VolatilityParams::NONE,
+            waterfall: WATERFALL,
+            deleverage: DeleverageParams {
+                inventory_cap: u64::MAX,
+                keeper_tip: 0,
+                profit_high_ppm: 1_000_000,
+                profit_target_ppm: 950_000,
+            },
             oracle: OracleParams::DEFAULT,
         }
     }
 
     /// The same market alive, as one would list it: funding and borrow, spread and margin that follow volatility, margin
-    /// that grows with open interest, and 10 bp on an exit in profit that falls to zero within 30 s.
+    /// that grows with open interest, 10 bp on an exit in profit that falls to zero within 30 s, a cap of the pool's
+    /// inventory, and open interest that asks for 2 % backing.
     #[must_use]
     pub fn live_params(&self) -> MarketParams {
         MarketParams {
@@ -117,6 +127,13 @@ impl Asset {
             toxic_fee_ppm: 1_000,
             carry: CarryParams::DEFAULT,
             volatility: VolatilityParams::DEFAULT,
+            waterfall: WaterfallParams { backing_ppm: 20_000, ..WATERFALL },
+            deleverage: DeleverageParams {
+                inventory_cap: 4_000_000 * DOLLAR,
+                keeper_tip: KEEPER_TIP,
+                profit_high_ppm: 850_000,
+                profit_target_ppm: 800_000,
+            },
             ..self.market_params()
         }
     }
@@ -129,6 +146,24 @@ pub const POOL_PARAMS: PoolParams = PoolParams {
     max_senior_ratio_ppm: 750_000,
     ..PoolParams::DEFAULT
 };
+
+/// A quarter of the reserve a day, no first loss of the pool, winners last.
+pub const WATERFALL: WaterfallParams = WaterfallParams {
+    reserve_share_ppm: 250_000,
+    first_loss_ppm: 0,
+    backing_ppm: 0,
+    tail: 0,
+    _padding: [0; 3],
+};
+
+/// What a keeper is paid for a position that nobody wanted: a dollar.
+pub const KEEPER_TIP: u64 = DOLLAR;
+
+/// Debt of quote that a healthy account may carry: a thousand dollars.
+pub const AUTO_EXCHANGE_THRESHOLD: u64 = 1_000 * DOLLAR;
+
+/// Stakers' part of the insurance fund's income: half.
+pub const STAKE_INCOME_PPM: u32 = 500_000;
 
 /// What a keeper is paid for a trigger: ten cents.
 pub const TRIGGER_FEE: u64 = DOLLAR / 10;

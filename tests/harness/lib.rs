@@ -4,6 +4,7 @@
 //! identity I1 is checked after every transaction, successful or not.
 
 pub mod actors;
+pub mod distress;
 pub mod fixtures;
 pub mod ledger;
 pub mod listing;

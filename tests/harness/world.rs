@@ -12,7 +12,7 @@ use bulwark_sdk::instruction as ix;
 use bulwark_sdk::listings::{Listings, VaultListing};
 use bulwark_sdk::program::instructions::InitializeExchangeArgs;
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, Pool, Vault};
+use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use litesvm::LiteSVM;
 use litesvm::types::TransactionMetadata;
@@ -118,6 +118,7 @@ impl World {
             world.svm.airdrop(&key, 1_000_000_000_000).expect("airdrop");
         }
         world.set_upgrade_authority(world.deployer.pubkey());
+        world.svm.set_sysvar(&Clock { slot: 1_000, unix_timestamp: GENESIS, ..Clock::default() });
         world.set_clock(GENESIS);
         world
     }
@@ -176,6 +177,8 @@ impl World {
             pool_params: fixtures::POOL_PARAMS,
             risk_groups: RiskGroups::default(),
             trigger_fee: fixtures::TRIGGER_FEE,
+            auto_exchange_threshold: fixtures::AUTO_EXCHANGE_THRESHOLD,
+            stake_income_ppm: fixtures::STAKE_INCOME_PPM,
         }
     }
 
@@ -209,8 +212,25 @@ impl World {
     /// Sets the clock; slots follow at 400 ms.
     pub fn set_clock(&mut self, unix_timestamp: i64) {
         let mut clock = self.svm.get_sysvar::<Clock>();
-        clock.slot = u64::try_from((unix_timestamp - GENESIS).max(0)).unwrap_or(0) * 5 / 2 + 1_000;
+        let slot = u64::try_from((unix_timestamp - GENESIS).max(0)).unwrap_or(0) * 5 / 2 + 1_000;
+        // A clock that is set back takes its slots with it; one that goes on never loses one.
+        clock.slot = if unix_timestamp < clock.unix_timestamp { slot } else { slot.max(clock.slot) };
         clock.unix_timestamp = unix_timestamp;
+        self.svm.set_sysvar(&clock);
+    }
+
+    /// The slot.
+    #[must_use]
+    pub fn slot(&self) -> u64 {
+        self.svm.get_sysvar::<Clock>().slot
+    }
+
+    /// Moves the clock by slots of 400 ms.
+    pub fn advance_slots(&mut self, slots: u64) {
+        let mut clock = self.svm.get_sysvar::<Clock>();
+        clock.slot += slots;
+        let time = GENESIS + i64::try_from((clock.slot - 1_000) * 2 / 5).expect("a clock");
+        clock.unix_timestamp = time.max(clock.unix_timestamp);
         self.svm.set_sysvar(&clock);
     }
 
@@ -294,6 +314,15 @@ impl World {
     #[must_use]
     pub fn exchange(&self) -> Box<Exchange> {
         self.get(&address::exchange())
+    }
+
+    /// The insurance fund.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn fund(&self) -> Box<InsuranceFund> {
+        self.get(&address::insurance_fund())
     }
 
     /// The pool.

@@ -126,6 +126,40 @@ pub enum BulwarkError {
     #[msg("the pool takes at once only what brings the skew nearer to zero: wait until the auction is over")]
     SkewWouldGrow,
     /// See the message.
+    #[msg("another position of the account requires more: liquidate that one first")]
+    NotTheWorst,
+    /// See the message.
+    #[msg("neither the traders' profit nor the skew is above its limit: nothing to deleverage")]
+    NotExposed,
+    /// See the message.
+    #[msg("only positions of the side that the skew is on are reduced: pass another account")]
+    LighterSide,
+    /// See the message.
+    #[msg("the account's leverage is below the cut-off: pass another account, or wait until it has fallen")]
+    BelowCutoff,
+    /// See the message.
+    #[msg("the pool's money in this market is not used up: nothing to rebalance")]
+    NotExhausted,
+    /// See the message.
+    #[msg(
+        "no position is known to be in profit by more than rounding: send settle_position for the winners first"
+    )]
+    NoWinners,
+    /// See the message.
+    #[msg("the account is not bankrupt: see the log for what it still has")]
+    NotBankrupt,
+    /// See the message.
+    #[msg("the account owes nothing for this market: pass one where it lost")]
+    NoDebtHere,
+    /// See the message.
+    #[msg("the market settles: send settle_position, nothing else changes a position")]
+    Settling,
+    /// See the message.
+    #[msg(
+        "claims on a settling market are paid after the last position is settled and the last debt resolved"
+    )]
+    ClaimsWait,
+    /// See the message.
     #[msg("the shares are worth nothing after the fee: keep them")]
     WorthNothing,
     /// See the message.
@@ -203,7 +237,9 @@ pub enum BulwarkError {
     #[msg("only owner and delegate may deposit a collateral that the account does not hold yet")]
     NewCollateralByStranger,
     /// See the message.
-    #[msg("the margin account still holds something: close positions and withdraw everything first")]
+    #[msg(
+        "the margin account still holds something, or a market still holds something back for it: close, withdraw, settle_position"
+    )]
     AccountNotEmpty,
     /// See the message.
     #[msg("signed for an earlier incarnation of this account: sign again")]
@@ -284,6 +320,16 @@ impl From<EngineError> for BulwarkError {
             EngineError::UnstakeTooLate => Self::UnstakeTooLate,
             EngineError::Healthy { .. } => Self::Healthy,
             EngineError::SkewWouldGrow { .. } => Self::SkewWouldGrow,
+            EngineError::RefreshFirst => Self::PriceStale,
+            EngineError::NotTheWorst { .. } => Self::NotTheWorst,
+            EngineError::NotExposed => Self::NotExposed,
+            EngineError::LighterSide => Self::LighterSide,
+            EngineError::BelowCutoff { .. } => Self::BelowCutoff,
+            EngineError::NotExhausted { .. } => Self::NotExhausted,
+            EngineError::NoWinners => Self::NoWinners,
+            EngineError::NotBankrupt(_) => Self::NotBankrupt,
+            EngineError::Settling => Self::Settling,
+            EngineError::ClaimsWait { .. } => Self::ClaimsWait,
             EngineError::WorthNothing { .. } => Self::WorthNothing,
             EngineError::PoolIdle { .. } => Self::PoolIdle,
             EngineError::PoolUtilisation { .. } => Self::PoolUtilisation,

@@ -5,12 +5,13 @@
 //! owner, discriminator and index: only the listing instructions write such accounts, at a derived address
 //! and one for each index, so no address needs to be derived again.
 
-use std::cell::Ref;
+use core::slice::Iter;
+use std::cell::{Ref, RefMut};
 
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::*;
 use bulwark_engine::collateral::Collateral;
-use bulwark_engine::margin::{Directory, Health, HealthType, Legs, Portfolio};
+use bulwark_engine::margin::{Directory, HealthType, Legs, Portfolio};
 use bulwark_engine::market as engine;
 use bytemuck::Pod;
 
@@ -23,16 +24,16 @@ use crate::state::{Market, Vault};
 /// A missing account or one that is not next in slot order; a price that the health type cannot use.
 pub(crate) fn of_legs(
     legs: &Legs<'_>,
-    remaining: &[AccountInfo<'_>],
+    remaining: &mut Iter<'_, AccountInfo<'_>>,
     what: (HealthType, i64),
 ) -> core::result::Result<Portfolio, Refusal> {
-    legs.portfolio(&mut Remaining(remaining.iter()), what)
+    legs.portfolio(&mut Remaining(remaining), what)
 }
 
 /// The accounts that follow the instruction's own, in the order in which they are asked for.
-struct Remaining<'a, 'info>(core::slice::Iter<'a, AccountInfo<'info>>);
+struct Remaining<'w, 'a, 'info>(&'w mut Iter<'a, AccountInfo<'info>>);
 
-impl Directory for Remaining<'_, '_> {
+impl Directory for Remaining<'_, '_, '_> {
     type Error = Refusal;
 
     fn market<T>(
@@ -47,11 +48,11 @@ impl Directory for Remaining<'_, '_> {
         Ok(read(&market.core)?)
     }
 
-    fn collateral(
+    fn collateral<T>(
         &mut self,
         index: u16,
-        read: impl FnOnce(&Collateral) -> bulwark_engine::Result<Health>,
-    ) -> core::result::Result<Health, Refusal> {
+        read: impl FnOnce(&Collateral) -> bulwark_engine::Result<T>,
+    ) -> core::result::Result<T, Refusal> {
         let vault = view::<Vault>(self.0.next())?;
         if vault.index != index {
             return Err(BulwarkError::WrongAccount.into());
@@ -72,6 +73,26 @@ pub(crate) fn view<'a, T: Pod + Discriminator>(account: Option<&'a AccountInfo<'
     let pod = Ref::filter_map(data, |data| {
         let body = data.strip_prefix(T::DISCRIMINATOR)?.get(..size_of::<T>())?;
         bytemuck::try_from_bytes::<T>(body).ok()
+    });
+    pod.map_err(|_| BulwarkError::WrongAccount.into())
+}
+
+/// Writes a zero-copy account of this program in place.
+///
+/// # Errors
+/// As [`view`]; [`BulwarkError::WrongAccount`] for one that was not passed as writable.
+pub(crate) fn view_mut<'a, T: Pod + Discriminator>(
+    account: Option<&'a AccountInfo<'_>>,
+) -> Result<RefMut<'a, T>> {
+    let account = account.ok_or(BulwarkError::AccountMissing)?;
+    require!(*account.owner == crate::ID && account.is_writable, BulwarkError::WrongAccount);
+    let data = account.try_borrow_mut_data().map_err(|_| BulwarkError::DuplicateAccount)?;
+    let pod = RefMut::filter_map(data, |data| {
+        let (discriminator, body) = data.split_first_chunk_mut::<8>()?;
+        if *discriminator != *T::DISCRIMINATOR {
+            return None;
+        }
+        bytemuck::try_from_bytes_mut::<T>(body.get_mut(..size_of::<T>())?).ok()
     });
     pod.map_err(|_| BulwarkError::WrongAccount.into())
 }

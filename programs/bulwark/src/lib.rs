@@ -114,6 +114,64 @@ pub mod bulwark {
         settle_position::handler(ctx)
     }
 
+    /// Takes over a position of an account below maintenance margin, at the auction's price; the first call starts it.
+    pub fn liquidate<'info>(ctx: Context<'info, Liquidate<'info>>, args: LiquidateArgs) -> Result<()> {
+        liquidate::handler(ctx, &args)
+    }
+
+    /// Hands a position of an account below maintenance margin to the pool.
+    pub fn liquidate_to_pool<'info>(ctx: Context<'info, LiquidateToPool<'info>>) -> Result<()> {
+        liquidate_to_pool::handler(ctx)
+    }
+
+    /// Buys collateral of an account in trouble, or of one that owes too much quote.
+    pub fn liquidate_collateral<'info>(
+        ctx: Context<'info, LiquidateCollateral<'info>>,
+        args: LiquidateCollateralArgs,
+    ) -> Result<()> {
+        liquidate_collateral::handler(ctx, &args)
+    }
+
+    /// Pays what a bankrupt account owes for a market through the waterfall.
+    pub fn resolve_bankruptcy<'info>(ctx: Context<'info, ResolveBankruptcy<'info>>) -> Result<()> {
+        resolve_bankruptcy::handler(ctx)
+    }
+
+    /// Reduces a position above the cut-off leverage while the pool is exposed too much.
+    pub fn auto_deleverage<'info>(ctx: Context<'info, AutoDeleverage<'info>>) -> Result<()> {
+        auto_deleverage::handler(ctx)
+    }
+
+    /// Unwinds the winners of a market whose pool money is used up.
+    pub fn rebalance_market(ctx: Context<RebalanceMarket>) -> Result<()> {
+        rebalance_market::handler(ctx)
+    }
+
+    /// Donates `amount` quote units to the insurance fund's reserve.
+    pub fn fund_insurance(ctx: Context<FundInsurance>, amount: u64) -> Result<()> {
+        fund_insurance::handler(ctx, amount)
+    }
+
+    /// Stakes `amount` quote units behind the markets, for at least `min_shares` shares.
+    pub fn stake_backstop(ctx: Context<StakeBackstop>, amount: u64, min_shares: u64) -> Result<()> {
+        stake_backstop::handler(ctx, amount, min_shares)
+    }
+
+    /// Puts backstop shares into a ticket, to be paid after a cooldown.
+    pub fn request_unstake(ctx: Context<RequestUnstake>, nonce: u64, shares: u64) -> Result<()> {
+        request_unstake::handler(ctx, nonce, shares)
+    }
+
+    /// Pays an unstake ticket at least `min_amount` quote units.
+    pub fn unstake(ctx: Context<Unstake>, min_amount: u64) -> Result<()> {
+        unstake::handler(ctx, min_amount)
+    }
+
+    /// Takes stake back out of a ticket: it is active again.
+    pub fn cancel_unstake(ctx: Context<CancelUnstake>) -> Result<()> {
+        cancel_unstake::handler(ctx)
+    }
+
     /// Adds `amount` quote units to the pool for at least `min_shares` shares of the mint that is passed.
     pub fn add_liquidity<'info>(
         ctx: Context<'info, AddLiquidity<'info>>,

@@ -32,11 +32,19 @@ impl<'info> Transfer<'_, 'info> {
         }
     }
 
+    /// `Ok` if the outside end is another account than the vault's, of its mint, and nobody's but its owner's.
+    fn validate(&self, outside: &InterfaceAccount<'info, TokenAccount>, owner: &Pubkey) -> Result<()> {
+        require!(self.from.key() != self.to.key(), BulwarkError::DuplicateAccount);
+        require!(outside.mint == self.mint.0.key(), BulwarkError::BadTokenAccount);
+        require_plain(outside, owner)
+    }
+
     /// Moves `amount` in, signed by the owner of `from`. Returns what arrived.
     ///
     /// # Errors
-    /// Zero amount, or whatever the token program refuses.
+    /// Zero amount, a source that is not plainly the signer's, or whatever the token program refuses.
     pub(crate) fn pull(&mut self, amount: u64, authority: AccountInfo<'info>) -> Result<u64> {
+        self.validate(self.from, authority.key)?;
         require!(amount > 0, BulwarkError::ZeroAmount);
         let before = self.to.amount;
         let cpi = CpiContext::new(*self.program.key, self.cpi(authority));
@@ -45,15 +53,22 @@ impl<'info> Transfer<'_, 'info> {
         Ok(self.to.amount.checked_sub(before).ok_or(BulwarkError::TransferMismatch)?)
     }
 
-    /// Moves `amount` out of a vault, signed by the exchange.
+    /// Moves `amount` out of a vault to a token account of `owner`, signed by the exchange.
     ///
     /// # Errors
-    /// Zero amount, [`BulwarkError::TransferMismatch`] if the vault lost another amount.
-    pub(crate) fn push(&mut self, amount: u64, exchange: (AccountInfo<'info>, u8)) -> Result<()> {
+    /// Zero amount, a destination that is not plainly the owner's, [`BulwarkError::TransferMismatch`] if the vault lost
+    /// another amount.
+    pub(crate) fn push(
+        &mut self,
+        amount: u64,
+        exchange: &AccountLoader<'info, Exchange>,
+        owner: &Pubkey,
+    ) -> Result<()> {
+        self.validate(self.to, owner)?;
         require!(amount > 0, BulwarkError::ZeroAmount);
         let before = self.from.amount;
-        let (authority, bump) = exchange;
-        let seeds: &[&[&[u8]]] = &[&[Exchange::SEED, &[bump]]];
+        let seeds: &[&[&[u8]]] = &[&[Exchange::SEED, &[exchange.load()?.bump]]];
+        let authority = exchange.to_account_info();
         let cpi = CpiContext::new_with_signer(*self.program.key, self.cpi(authority), seeds);
         token_interface::transfer_checked(cpi, amount, self.mint.1)?;
         self.from.reload()?;

@@ -2,7 +2,9 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::pubkey;
-use bulwark::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, Vault};
+use bulwark::state::{
+    Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, UnstakeTicket, Vault,
+};
 use bulwark_engine::pool::TrancheKind;
 
 /// The program.
@@ -46,6 +48,18 @@ pub fn share_mint(tranche: TrancheKind) -> Pubkey {
         TrancheKind::Senior => Pool::SENIOR_SEED,
     };
     derive(&[Pool::SHARES_SEED, name])
+}
+
+/// Mint of the backstop's shares.
+#[must_use]
+pub fn backstop_mint() -> Pubkey {
+    derive(&[Pool::SHARES_SEED, InsuranceFund::BACKSTOP_SEED])
+}
+
+/// Unstake ticket of a staker.
+#[must_use]
+pub fn unstake_ticket(owner: &Pubkey, nonce: u64) -> Pubkey {
+    derive(&[UnstakeTicket::SEED, owner.as_ref(), &nonce.to_le_bytes()])
 }
 
 /// Redeem ticket of a provider.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bulwark::state::{Exchange, MarginAccount, Market, Pool, Vault};
 use bulwark_engine::EngineError;
+use bulwark_engine::auction::{Moment, Offer};
 use bulwark_engine::collateral::Collateral;
 use bulwark_engine::margin::{Directory, Health, HealthType};
 use bulwark_engine::pool::{Nav, TrancheKind};
@@ -69,6 +70,17 @@ pub struct PoolDelta {
     pub notional: Quote,
     /// The market's equity at the live price, quote units.
     pub equity: Quote,
+}
+
+/// An account that can be liquidated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distress {
+    /// Its health at the live prices.
+    pub health: Health,
+    /// Where its auction is, if it is called now.
+    pub moment: Moment,
+    /// Market of the position that has to go first; `None` without positions: then collateral is sold.
+    pub first: Option<u16>,
 }
 
 impl Snapshot<'_> {
@@ -155,11 +167,59 @@ impl Snapshot<'_> {
                 (market.core.increase(slot, side, order)?, *slot)
             }
             Intent::Close => {
+                account.lift(&mut market)?;
                 let slot = account.position_mut(market.index).ok_or(EngineError::NoPosition)?;
                 (market.core.decrease(slot, order)?, *slot)
             }
         };
         Ok(Preview { report, position })
+    }
+
+    /// What a liquidator finds at `slot`; `None` for an account that is healthy with every doubt in its favour.
+    ///
+    /// # Errors
+    /// [`HealthError`].
+    pub fn distress(&self, account: &MarginAccount, slot: u64) -> Result<Option<Distress>, HealthError> {
+        let what = (HealthType::Liquidate, self.now);
+        let mut all = account.legs().portfolio(&mut self.clone(), what)?;
+        all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
+        let health = match all.in_trouble(&self.exchange.risk_groups) {
+            Ok(health) => health,
+            Err(EngineError::Healthy { .. }) => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let moment = { account.auction }.call(slot, (health, account.has_positions()))?;
+        let mut worst: Option<(Quote, u16)> = None;
+        for position in account.positions.iter().filter(|p| p.is_open() && !p.is_claim()) {
+            let market = &self.find_market(position.market)?.core;
+            let requirement = Health::of_position(market, position, what.0, what.1)?.requirement;
+            if worst.is_none_or(|(most, _)| requirement > most) {
+                worst = Some((requirement, position.market));
+            }
+        }
+        Ok(Some(Distress { health, moment, first: worst.map(|(_, market)| market) }))
+    }
+
+    /// What the auction offers of the account's position in a market at this moment.
+    ///
+    /// # Errors
+    /// [`HealthError`], a price that can't be used.
+    pub fn offer(
+        &self,
+        account: &MarginAccount,
+        market: u16,
+        distress: &Distress,
+    ) -> Result<Offer, HealthError> {
+        let core = &self.find_market(market)?.core;
+        let position = account.position(market).and_then(|slot| account.positions.get(slot));
+        let position = position.ok_or(EngineError::NoPosition)?;
+        let what = (HealthType::Liquidate, self.now);
+        let all = account.legs().portfolio(&mut self.clone(), what)?;
+        let requirement = Health::of_position(core, position, what.0, what.1)?.requirement;
+        let group = (core.params.risk_group, position);
+        let relief = all.relief(group, requirement, &self.exchange.risk_groups)?;
+        let lot = core.lot(position, relief, self.now)?;
+        Ok(Offer::at(&lot, distress.health, distress.moment)?)
     }
 
     fn find_market(&self, index: u16) -> Result<&Market, HealthError> {
@@ -178,11 +238,11 @@ impl Directory for Snapshot<'_> {
         Ok(read(&self.find_market(index)?.core)?)
     }
 
-    fn collateral(
+    fn collateral<T>(
         &mut self,
         index: u16,
-        read: impl FnOnce(&Collateral) -> bulwark_engine::Result<Health>,
-    ) -> Result<Health, HealthError> {
+        read: impl FnOnce(&Collateral) -> bulwark_engine::Result<T>,
+    ) -> Result<T, HealthError> {
         let vault = self.vaults.get(&index).ok_or(HealthError::UnknownVault(index))?;
         Ok(read(&vault.core)?)
     }

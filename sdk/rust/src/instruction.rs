@@ -17,9 +17,13 @@ use thiserror::Error;
 use crate::address::{self, PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM};
 use crate::listings::{Listings, VaultListing};
 
+mod backstop;
+mod liquidation;
 mod liquidity;
 mod triggers;
 
+pub use backstop::*;
+pub use liquidation::*;
 pub use liquidity::*;
 pub use triggers::*;
 
@@ -96,6 +100,7 @@ pub fn initialize_exchange(
         junior_mint: address::share_mint(TrancheKind::Junior),
         senior_mint: address::share_mint(TrancheKind::Senior),
         insurance_fund: address::insurance_fund(),
+        backstop_mint: address::backstop_mint(),
         mint,
         token_program,
         share_token_program: TOKEN_PROGRAM,

@@ -55,6 +55,20 @@ impl Listings {
         self.markets.get(usize::from(index))
     }
 
+    /// Addresses that the health of an account needs after it has bought some of a collateral. None for an account without
+    /// positions, which needs no margin.
+    #[must_use]
+    pub fn legs_after_buying(&self, account: &MarginAccount, vault: u16) -> Option<Vec<Pubkey>> {
+        if !account.has_positions() {
+            return Some(Vec::new());
+        }
+        let mut account = *account;
+        if let Some(slot) = account.collateral_or_free(vault) {
+            slot.amount = slot.amount.max(1);
+        }
+        self.legs(&account, None, None)
+    }
+
     /// Addresses that health needs: the account's markets, then its vaults, in slot order, without those
     /// that the instruction names itself. `None` if one is not listed here.
     #[must_use]

@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
-use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
+use anchor_spl::token_interface::{TokenAccount, TokenInterface};
 use bulwark_engine::limits;
 use bulwark_engine::price::Age;
 
@@ -34,9 +34,9 @@ pub struct AddLiquidity<'info> {
     pub source: InterfaceAccount<'info, TokenAccount>,
     /// CHECK: mint of the token: the vault names it, and the token program reads it.
     pub mint: UncheckedAccount<'info>,
-    /// Mint of the shares: the junior or the senior one.
+    /// CHECK: mint of the shares, the junior or the senior one: its address is checked, and the token program reads it.
     #[account(mut)]
-    pub share_mint: InterfaceAccount<'info, Mint>,
+    pub share_mint: UncheckedAccount<'info>,
     /// The provider's shares.
     #[account(mut)]
     pub shares: InterfaceAccount<'info, TokenAccount>,
@@ -49,10 +49,7 @@ pub struct AddLiquidity<'info> {
 impl<'info> AddLiquidity<'info> {
     fn validate(&self) -> Result<()> {
         require!(!Pause::LIQUIDITY.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
-        require!(self.source.key() != self.token_account.key(), BulwarkError::DuplicateAccount);
-        require!(self.source.mint == self.mint.key(), BulwarkError::BadTokenAccount);
         require!(self.shares.mint == self.share_mint.key(), BulwarkError::BadTokenAccount);
-        require_plain(&self.source, self.provider.key)?;
         require_plain(&self.shares, self.provider.key)
     }
 

@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
-use anchor_spl::token_interface::{Mint, TokenAccount};
+use anchor_spl::token_interface::TokenAccount;
 use bulwark_engine::pool::TrancheKind;
 
 use super::liquidity::Shares;
@@ -28,9 +28,9 @@ pub struct CancelRedeem<'info> {
     /// The ticket.
     #[account(mut, close = payer)]
     pub ticket: AccountLoader<'info, RedeemTicket>,
-    /// Mint of the shares.
+    /// CHECK: mint of the shares: its address is checked, and the token program reads it.
     #[account(mut)]
-    pub share_mint: InterfaceAccount<'info, Mint>,
+    pub share_mint: UncheckedAccount<'info>,
     /// Shares of the ticket's owner.
     #[account(mut)]
     pub shares: InterfaceAccount<'info, TokenAccount>,

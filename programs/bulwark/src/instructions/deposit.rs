@@ -9,7 +9,7 @@ use bulwark_engine::units::Quote;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::Deposited;
 use crate::state::{self, MarginAccount, Vault};
-use crate::tokens::{Transfer, require_plain};
+use crate::tokens::Transfer;
 
 /// Accounts of `deposit`.
 #[derive(Accounts)]
@@ -35,12 +35,6 @@ pub struct Deposit<'info> {
 }
 
 impl<'info> Deposit<'info> {
-    fn validate(&self) -> Result<()> {
-        require!(self.source.key() != self.token_account.key(), BulwarkError::DuplicateAccount);
-        require!(self.source.mint == self.mint.key(), BulwarkError::BadTokenAccount);
-        require_plain(&self.source, self.depositor.key)
-    }
-
     fn transfer(&mut self, amount: u64) -> Result<u64> {
         let authority = self.depositor.to_account_info();
         let (program, mint) = (&self.token_program, (&self.mint, self.vault.load()?.decimals));
@@ -50,7 +44,6 @@ impl<'info> Deposit<'info> {
 }
 
 pub(crate) fn handler(ctx: Context<Deposit>, amount: u64) -> Result<()> {
-    ctx.accounts.validate()?;
     let received = ctx.accounts.transfer(amount)?;
 
     let now = Clock::get()?.unix_timestamp;

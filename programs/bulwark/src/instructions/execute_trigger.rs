@@ -62,7 +62,7 @@ fn is_cancelled(trigger: &Trigger, refusal: &Refusal, desk: &Desk<'_, '_>, now: 
     }
     if matches!(error, bulwark_engine::EngineError::InsufficientMargin { .. }) {
         let others = Legs { skip_market: Some(desk.market.index), ..desk.account.legs() };
-        health::of_legs(&others, desk.legs, (HealthType::Withdraw, now))?;
+        health::of_legs(&others, &mut desk.legs.iter(), (HealthType::Withdraw, now))?;
         require!(now <= desk.exchange.quote_weight.until, BulwarkError::PriceStale);
     }
     Ok(true)

@@ -7,7 +7,7 @@ use bulwark_engine::collateral::{Collateral, CollateralParams, QuoteWeight};
 use bulwark_engine::margin::RiskGroups;
 use bulwark_engine::pool::PoolParams;
 use bulwark_engine::price::{OracleState, Reading, within};
-use bulwark_engine::units::Price;
+use bulwark_engine::units::{PPM_ONE, Price};
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::ExchangeInitialized;
@@ -35,10 +35,17 @@ pub struct InitializeExchangeArgs {
     pub risk_groups: RiskGroups,
     /// What a keeper is paid for executing a trigger, quote units.
     pub trigger_fee: u64,
+    /// Debt of quote beyond which a healthy account's collateral can be bought, quote units.
+    pub auto_exchange_threshold: u64,
+    /// Stakers' part of the insurance fund's income, ppm.
+    pub stake_income_ppm: u32,
 }
 
 /// Largest fee of a trigger, quote units.
 const MAX_TRIGGER_FEE: u64 = 10_000_000;
+
+/// Largest debt that a healthy account may carry, quote units.
+const MAX_AUTO_EXCHANGE_THRESHOLD: u64 = 1_000_000_000_000;
 
 /// Accounts of `initialize_exchange`.
 #[derive(Accounts)]
@@ -82,6 +89,12 @@ pub struct InitializeExchange<'info> {
     /// The insurance fund.
     #[account(init, payer = deployer, space = InsuranceFund::SPACE, seeds = [InsuranceFund::SEED], bump)]
     pub insurance_fund: AccountLoader<'info, InsuranceFund>,
+    /// Mint of the backstop's shares.
+    #[account(
+        init, payer = deployer, seeds = [Pool::SHARES_SEED, InsuranceFund::BACKSTOP_SEED], bump,
+        mint::decimals = mint.decimals, mint::authority = exchange, mint::token_program = share_token_program
+    )]
+    pub backstop_mint: Box<InterfaceAccount<'info, Mint>>,
     /// Mint of the quote token.
     pub mint: Box<InterfaceAccount<'info, Mint>>,
     /// Token program of the quote mint.
@@ -110,6 +123,9 @@ impl InitializeExchange<'_> {
         within("trigger_fee", args.trigger_fee, 0, MAX_TRIGGER_FEE).or_error()?;
         exchange.risk_groups = args.risk_groups;
         exchange.trigger_fee = args.trigger_fee;
+        let most = MAX_AUTO_EXCHANGE_THRESHOLD;
+        within("auto_exchange_threshold", args.auto_exchange_threshold, 0, most).or_error()?;
+        exchange.auto_exchange_threshold = args.auto_exchange_threshold;
         exchange.bump = bump;
         exchange.version = VERSION;
         Ok(())
@@ -142,8 +158,11 @@ impl InitializeExchange<'_> {
         Ok(())
     }
 
-    fn create_insurance_fund(&self, bump: u8) -> Result<()> {
+    fn create_insurance_fund(&self, args: &InitializeExchangeArgs, bump: u8) -> Result<()> {
+        within("stake_income_ppm", args.stake_income_ppm, 0, PPM_ONE).or_error()?;
         let mut fund = self.insurance_fund.load_init()?;
+        fund.share_mint = self.backstop_mint.key();
+        fund.core.stake_income_ppm = args.stake_income_ppm;
         fund.bump = bump;
         fund.version = VERSION;
         Ok(())
@@ -155,7 +174,7 @@ pub(crate) fn handler(ctx: Context<InitializeExchange>, args: &InitializeExchang
     ctx.accounts.create_exchange(args, ctx.bumps.exchange)?;
     ctx.accounts.create_quote_vault(args, ctx.bumps.quote_vault)?;
     ctx.accounts.create_pool(args, ctx.bumps.pool)?;
-    ctx.accounts.create_insurance_fund(ctx.bumps.insurance_fund)?;
+    ctx.accounts.create_insurance_fund(args, ctx.bumps.insurance_fund)?;
     let quote_mint = ctx.accounts.mint.key();
     emit!(ExchangeInitialized { admin: args.admin, guardian: args.guardian, quote_mint });
     Ok(())

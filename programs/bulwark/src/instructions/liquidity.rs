@@ -2,7 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
-use anchor_spl::token_interface::{self, Burn, Mint, MintTo, TokenAccount};
+use anchor_spl::token_interface::{self, Burn, MintTo, TokenAccount};
 use bulwark_engine::pool::Nav;
 use bulwark_engine::price::{Action, Age};
 
@@ -42,12 +42,12 @@ pub(super) fn plus_market(nav: Nav, market: &Market, (age, now): (Age, i64)) -> 
     nav.plus_market(core).or_error()
 }
 
-/// A tranche's mint and a holder's account of it.
+/// A mint of shares and a holder's account of it. The mint is one whose address the program has stored.
 pub(super) struct Shares<'a, 'info> {
     /// Token program of the shares.
     pub program: &'a Program<'info, Token>,
     /// Mint.
-    pub mint: &'a InterfaceAccount<'info, Mint>,
+    pub mint: &'a UncheckedAccount<'info>,
     /// The holder's account.
     pub account: &'a InterfaceAccount<'info, TokenAccount>,
 }

@@ -10,7 +10,7 @@ use super::liquidity;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::Redeemed;
 use crate::state::{self, Exchange, Pause, Pool, RedeemTicket, Vault};
-use crate::tokens::{Transfer, require_plain};
+use crate::tokens::Transfer;
 
 /// Accounts of `redeem`. Remaining: every market in index order.
 #[derive(Accounts)]
@@ -48,16 +48,16 @@ impl<'info> Redeem<'info> {
     fn validate(&self) -> Result<()> {
         require!(self.ticket.load()?.owner == self.provider.key(), BulwarkError::Unauthorized);
         require!(!Pause::LIQUIDITY.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
-        require!(self.destination.key() != self.token_account.key(), BulwarkError::DuplicateAccount);
-        require!(self.destination.mint == self.mint.key(), BulwarkError::BadTokenAccount);
-        require_plain(&self.destination, self.provider.key)
+        Ok(())
     }
 
     fn transfer(&mut self, amount: u64) -> Result<()> {
-        let exchange = (self.exchange.to_account_info(), self.exchange.load()?.bump);
         let (program, mint) = (&self.token_program, (&self.mint, self.quote_vault.load()?.decimals));
-        Transfer { program, mint, from: &mut self.token_account, to: &mut self.destination }
-            .push(amount, exchange)
+        Transfer { program, mint, from: &mut self.token_account, to: &mut self.destination }.push(
+            amount,
+            &self.exchange,
+            self.provider.key,
+        )
     }
 }
 

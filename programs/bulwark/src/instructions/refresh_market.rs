@@ -27,10 +27,11 @@ pub(crate) fn handler(ctx: Context<RefreshMarket>) -> Result<()> {
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
     let decimals = (ctx.accounts.exchange.load()?.quote_decimals, market.core.params.lot_decimals);
 
-    let now = Clock::get()?.unix_timestamp;
+    let Clock { unix_timestamp: now, slot, .. } = Clock::get()?;
     let stored = (&market.core.oracle, &market.core.params.oracle);
     let selection = prices::select(stored, &market.sources, (accounts, decimals), now)?;
     market.core.refresh(selection, now).or_error()?;
+    market.core.watch_exposure(slot).or_error()?;
     let engine::Market { oracle, carry, volatility, .. } = market.core;
     emit!(MarketRefreshed {
         market: market.index,

@@ -3,7 +3,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
-use anchor_spl::token_interface::{Mint, TokenAccount};
+use anchor_spl::token_interface::TokenAccount;
 use bulwark_engine::price::Age;
 
 use super::liquidity::{self, Shares};
@@ -32,9 +32,9 @@ pub struct RequestRedeem<'info> {
         seeds = [RedeemTicket::SEED, provider.key().as_ref(), &nonce.to_le_bytes()], bump
     )]
     pub ticket: AccountLoader<'info, RedeemTicket>,
-    /// Mint of the shares: the junior or the senior one.
+    /// CHECK: mint of the shares, the junior or the senior one: its address is checked, and the token program reads it.
     #[account(mut)]
-    pub share_mint: InterfaceAccount<'info, Mint>,
+    pub share_mint: UncheckedAccount<'info>,
     /// The provider's shares.
     #[account(mut)]
     pub shares: InterfaceAccount<'info, TokenAccount>,

@@ -1,4 +1,5 @@
-//! Distribute a market's accrued fees to the pool, the insurance fund and the protocol. For anyone to call.
+//! Distribute a market's accrued fees to the pool, the insurance fund and the protocol, and scale its cap of open interest
+//! by what the fund covers. For anyone to call.
 
 use anchor_lang::prelude::*;
 use bulwark_engine::limits;
@@ -32,7 +33,8 @@ pub(crate) fn handler(ctx: Context<SweepMarket>) -> Result<()> {
 
     let fees = market.core.sweep();
     pool.core.idle = limits::credit(pool.core.idle, fees.pool).or_error()?;
-    fund.reserve = limits::credit(fund.reserve, fees.insurance).or_error()?;
+    let [staked, _] = fund.core.earn(fees.insurance).or_error()?;
+    fund.core.cover(&mut market.core).or_error()?;
     exchange.protocol_fees = limits::credit(exchange.protocol_fees, fees.protocol).or_error()?;
 
     emit!(MarketSwept {
@@ -40,8 +42,11 @@ pub(crate) fn handler(ctx: Context<SweepMarket>) -> Result<()> {
         sequence: state::next(&mut market.sequence)?,
         pool_sequence: state::next(&mut pool.sequence)?,
         pool: fees.pool,
+        fund_sequence: state::next(&mut fund.sequence)?,
         insurance: fees.insurance,
+        staked,
         protocol: fees.protocol,
+        oi_scale_ppm: market.core.oi_scale_ppm,
     });
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What opening, closing and triggers share: accounts, the steps of a trade, and its event.
 
 use anchor_lang::prelude::*;
+use bulwark_engine::auction::Auction;
 use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::position::Position;
 use bulwark_engine::trade::{Order, TradeReport};
@@ -40,9 +41,10 @@ pub(super) fn require_trader(account: &MarginAccount, signer: &Pubkey, incarnati
 /// `Ok` if positions of the market may be increased.
 ///
 /// # Errors
-/// [`BulwarkError::Paused`], [`BulwarkError::ReduceOnly`].
+/// [`BulwarkError::Paused`], [`BulwarkError::Settling`], [`BulwarkError::ReduceOnly`].
 pub(super) fn require_open(exchange: &Exchange, market: &Market) -> Result<()> {
     require!(!Pause::INCREASE.is_set(exchange.pause | market.pause), BulwarkError::Paused);
+    require!(market.status != MarketStatus::Settling.to_byte(), BulwarkError::Settling);
     require!(market.status == MarketStatus::Active.to_byte(), BulwarkError::ReduceOnly);
     Ok(())
 }
@@ -81,7 +83,9 @@ impl Desk<'_, '_> {
         let slot = slot.ok_or(BulwarkError::NoFreePositionSlot)?;
         let report = self.market.core.increase(slot, side, order)?;
         let position = *slot;
-        let quote = self.account.credit(report.quote_change)?;
+        // Its own debt backs no new risk: the caps were judged without it, and nothing was paid from it.
+        self.account.lift(self.market)?;
+        let quote = self.account.post(self.market, side, report.quote_change)?;
 
         let health = HealthType::Init;
         let mut portfolio = self.others((health, order.now))?;
@@ -91,6 +95,7 @@ impl Desk<'_, '_> {
         portfolio.add(Health::of_quote(quote, weight, health)?)?;
         let health = portfolio.health(&self.exchange.risk_groups)?;
         health.require()?;
+        self.account.auction = Auction::default(); // out of trouble
         // No more than what the account has to spare.
         let fee = self.keeper_fee.min(health.excess()?.units_or_zero());
         let keeper_fee = Trigger::keeper_fee(fee, report.fee, quote);
@@ -104,12 +109,13 @@ impl Desk<'_, '_> {
     /// What the engine refuses; a missing leg.
     pub fn decrease(&mut self, order: &Order) -> core::result::Result<Done, Refusal> {
         self.market.core.accrue(order.now)?;
+        self.account.lift(self.market)?;
         let quote = self.account.quote;
         let slot = self.account.position_mut(self.market.index).ok_or(BulwarkError::NoPosition)?;
-        let before = leg(self.market, slot, quote)?;
+        let (side, before) = (slot.side()?, leg(self.market, slot, quote)?);
         let report = self.market.core.decrease(slot, order)?;
         let position = *slot;
-        let quote = self.account.credit(report.quote_change)?;
+        let quote = self.account.post(self.market, side, report.quote_change)?;
         let after = leg(self.market, &position, quote)?;
 
         let offset = self.exchange.risk_groups.offset(self.market.core.params.risk_group);
@@ -151,7 +157,7 @@ impl Desk<'_, '_> {
         what: (HealthType, i64),
     ) -> core::result::Result<bulwark_engine::margin::Portfolio, Refusal> {
         let others = Legs { skip_market: Some(self.market.index), ..self.account.legs() };
-        health::of_legs(&others, self.legs, what)
+        health::of_legs(&others, &mut self.legs.iter(), what)
     }
 
     /// The event of the trade.

@@ -2,6 +2,7 @@
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{TokenAccount, TokenInterface};
+use bulwark_engine::auction::Auction;
 use bulwark_engine::limits;
 use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::units::Quote;
@@ -10,7 +11,7 @@ use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::Withdrawn;
 use crate::health;
 use crate::state::{self, Exchange, MarginAccount, Pause, Vault};
-use crate::tokens::{Transfer, require_plain};
+use crate::tokens::Transfer;
 
 /// How much to withdraw.
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +54,16 @@ impl<'info> Withdraw<'info> {
         require!(account.owner == self.owner.key(), BulwarkError::Unauthorized);
         require!(account.incarnation == args.incarnation, BulwarkError::WrongIncarnation);
         require!(!Pause::WITHDRAW.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
-        require!(self.destination.key() != self.token_account.key(), BulwarkError::DuplicateAccount);
-        require!(self.destination.mint == self.mint.key(), BulwarkError::BadTokenAccount);
-        require_plain(&self.destination, self.owner.key)
+        Ok(())
     }
 
     fn transfer(&mut self, amount: u64) -> Result<()> {
-        let exchange = (self.exchange.to_account_info(), self.exchange.load()?.bump);
         let (program, mint) = (&self.token_program, (&self.mint, self.vault.load()?.decimals));
-        Transfer { program, mint, from: &mut self.token_account, to: &mut self.destination }
-            .push(amount, exchange)
+        Transfer { program, mint, from: &mut self.token_account, to: &mut self.destination }.push(
+            amount,
+            &self.exchange,
+            self.owner.key,
+        )
     }
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Withdraw<'info>>, args: &Withdr
         vault.core.release(args.amount, now).or_error()?;
         if !account.is_unencumbered() {
             require_initial_margin(&account, &vault, &ctx, now)?;
+            account.auction = Auction::default(); // out of trouble
         }
         emit!(Withdrawn {
             account: ctx.accounts.margin_account.key(),
@@ -110,7 +112,7 @@ fn require_initial_margin<'info>(
     let health = HealthType::Withdraw;
     let named = (!vault.is_quote()).then_some(vault.index);
     let others = Legs { skip_vault: named, ..account.legs() };
-    let mut portfolio = health::of_legs(&others, ctx.remaining_accounts, (health, now))?;
+    let mut portfolio = health::of_legs(&others, &mut ctx.remaining_accounts.iter(), (health, now))?;
     if let Some(slot) = account.collaterals.iter().find(|c| c.amount != 0 && Some(c.vault) == named) {
         let leg = Health::of_collateral(&vault.core, slot.amount, health, now).or_error()?;
         portfolio.add(leg).or_error()?;

@@ -27,6 +27,8 @@ pub struct Exchange {
     pub quote_weight: QuoteWeight,
     /// What a keeper is paid for executing a trigger, quote units.
     pub trigger_fee: u64,
+    /// Debt of quote that an account may carry while it is healthy: beyond it, anyone may buy its collateral, quote units.
+    pub auto_exchange_threshold: u64,
     /// Offsets of the risk groups.
     pub risk_groups: RiskGroups,
     /// Markets created so far: indices are below it.
@@ -77,4 +79,4 @@ impl Pause {
     }
 }
 
-const _: () = assert!(Exchange::SPACE == 8 + 376);
+const _: () = assert!(Exchange::SPACE == 8 + 384);

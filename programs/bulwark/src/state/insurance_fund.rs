@@ -1,16 +1,19 @@
 //! The insurance fund: what stands between a bankrupt account and the winners.
 
 use anchor_lang::prelude::*;
+use bulwark_engine::waterfall::Fund;
 
 /// The insurance fund. Seeds: `insurance`.
 #[account(zero_copy)]
 #[derive(Debug)]
 #[repr(C)]
 pub struct InsuranceFund {
-    /// Reserve, quote units.
-    pub reserve: u64,
-    /// First-loss stake, quote units.
-    pub staked: u64,
+    /// Mint of the stake's shares. Seeds: `shares`, `backstop`.
+    pub share_mint: Pubkey,
+    /// Number of events emitted so far.
+    pub sequence: u64,
+    /// Reserve and stake, and what they cover.
+    pub core: Fund,
     /// Bump of the address.
     pub bump: u8,
     /// Layout version.
@@ -22,10 +25,12 @@ pub struct InsuranceFund {
 }
 
 impl InsuranceFund {
+    /// Second seed of the share mint's address.
+    pub const BACKSTOP_SEED: &'static [u8] = b"backstop";
     /// Seed of the address.
     pub const SEED: &'static [u8] = b"insurance";
     /// Bytes of the account.
     pub const SPACE: usize = 8 + size_of::<Self>();
 }
 
-const _: () = assert!(InsuranceFund::SPACE == 8 + 24 + 128);
+const _: () = assert!(InsuranceFund::SPACE == 8 + 40 + size_of::<Fund>() + 8 + 128);

@@ -1,11 +1,15 @@
 //! A margin account: what one trader has and holds.
 
 use anchor_lang::prelude::*;
-use bulwark_engine::margin::{CollateralSlot, Legs, MAX_COLLATERALS, MAX_POSITIONS};
+use bulwark_engine::auction::{Auction, Moment};
+use bulwark_engine::debt::Debts;
+use bulwark_engine::margin::{CollateralSlot, Health, Legs, MAX_COLLATERALS, MAX_POSITIONS};
 use bulwark_engine::position::Position;
 use bulwark_engine::trigger::{MAX_TRIGGERS, Trigger};
 use bulwark_engine::units::{Quote, Side};
+use bulwark_engine::waterfall::WaterfallReport;
 
+use super::Market;
 use crate::errors::BulwarkError;
 
 /// One trader's account. Seeds: `margin`, owner, sub-id (u16, little endian).
@@ -28,6 +32,10 @@ pub struct MarginAccount {
     pub positions: [Position; MAX_POSITIONS],
     /// Orders that wait for a price.
     pub triggers: [Trigger; MAX_TRIGGERS],
+    /// What the account owes, by the markets where it was lost.
+    pub debts: Debts,
+    /// Its liquidation auction.
+    pub auction: Auction,
     /// Triggers placed so far: the id of the last one.
     pub trigger_count: u64,
     /// Which of the owner's accounts this is.
@@ -121,6 +129,7 @@ impl MarginAccount {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.quote == Quote::ZERO
+            && self.debts.is_clear()
             && !self.positions.iter().any(Position::is_open)
             && self.collaterals.iter().all(|c| c.amount == 0)
     }
@@ -136,7 +145,50 @@ impl MarginAccount {
         }
     }
 
-    /// Adds `change` to the quote balance.
+    /// Whether the account holds a position that is not a mere claim.
+    #[must_use]
+    pub fn has_positions(&self) -> bool {
+        self.positions.iter().any(|p| p.is_open() && !p.is_claim())
+    }
+
+    /// Counts a call of its liquidation auction, see [`Auction::call`].
+    ///
+    /// # Errors
+    /// A healthy account.
+    pub fn call_auction(&mut self, slot: u64, health: Health) -> bulwark_engine::Result<Moment> {
+        let positions = self.has_positions();
+        self.auction.call(slot, (health, positions))
+    }
+
+    /// First half of an operation in a market, see [`Debts::lift`].
+    ///
+    /// # Errors
+    /// A corrupt state.
+    pub fn lift(&self, market: &mut Market) -> bulwark_engine::Result<()> {
+        self.debts.lift(market.index, &mut market.core.book)
+    }
+
+    /// Second half: adds what an operation in a market changed the quote balance by, see [`Debts::post`].
+    ///
+    /// # Errors
+    /// Overflow of the balance.
+    pub fn post(&mut self, market: &mut Market, side: Side, change: Quote) -> bulwark_engine::Result<Quote> {
+        let (place, balance) = ((market.index, side), (self.quote, change));
+        self.quote = self.debts.post(place, balance, &mut market.core.book)?;
+        Ok(self.quote)
+    }
+
+    /// Second half of a resolution: what the tiers paid is no longer owed, see [`Debts::forgive`].
+    ///
+    /// # Errors
+    /// Overflow.
+    pub fn forgive(&mut self, market: &mut Market, report: &WaterfallReport) -> bulwark_engine::Result<()> {
+        self.debts.forgive(market.index, (self.quote, report.unpaid), &mut market.core.book)?;
+        self.quote = self.quote.plus(Quote::from_units(report.paid()?)?)?;
+        Ok(())
+    }
+
+    /// Adds `change`, which no market made, to the quote balance.
     ///
     /// # Errors
     /// Overflow of the balance.
@@ -146,5 +198,6 @@ impl MarginAccount {
     }
 }
 
-const _: () = assert!(MarginAccount::SPACE == 8 + 64 + 16 + 16 * 8 + 40 * 16 + 48 * 8 + 8 + 8 + 128);
+const _: () =
+    assert!(MarginAccount::SPACE == 8 + 64 + 16 + 16 * 8 + 40 * 16 + 48 * 8 + 776 + 32 + 8 + 8 + 128);
 const _: () = assert!(MarginAccount::SPACE <= 4096);

@@ -49,6 +49,8 @@ pub enum MarketStatus {
     ReduceOnly,
     /// Everything is allowed.
     Active,
+    /// Everybody is settled at a frozen price.
+    Settling,
 }
 
 impl MarketStatus {
@@ -58,6 +60,7 @@ impl MarketStatus {
         match self {
             Self::ReduceOnly => 0,
             Self::Active => 1,
+            Self::Settling => 2,
         }
     }
 }

@@ -9,6 +9,7 @@ mod margin_account;
 mod market;
 mod pool;
 mod redeem_ticket;
+mod unstake_ticket;
 mod vault;
 
 pub use exchange::{Exchange, Pause};
@@ -17,6 +18,7 @@ pub use margin_account::MarginAccount;
 pub use market::{Market, MarketStatus};
 pub use pool::Pool;
 pub use redeem_ticket::RedeemTicket;
+pub use unstake_ticket::UnstakeTicket;
 pub use vault::Vault;
 
 use anchor_lang::prelude::*;
