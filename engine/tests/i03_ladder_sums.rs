@@ -1,10 +1,11 @@
 //! I3: a side is the sum of its buckets, a bucket is the sum of its members and dust, and every position is
 //! in the bucket that it names.
 //!
-//! The dust, proven, in signed lots and in quote units alike: scaling a bucket rounds towards +∞ by less than 1
-//! per unwind, and a member that leaves with an unwind pending rounds towards −∞ by less than 1, as does one
-//! that stays. So, since the bucket was last empty,
-//! `0 ≤ bucket − Σ members ≤ unwinds + departures with an unwind pending + members with one pending`.
+//! The dust, proven, in signed lots and in quote units alike. A bucket of the amount `v` is scaled by bounds of `A'/A`, which
+//! lies in `(1 − h − 1/A, 1 − h]`: rounding towards +∞ costs less than `1 + v/A`, or less than `2 + |v|/A` for `v < 0`, where
+//! `v/A` is rounded up first; less than 1 if `A·(1 − h)` is whole, as always in the first unwind. A member that leaves with an
+//! unwind pending rounds towards −∞ by less than 1, as does one that stays. So, since the bucket was last empty,
+//! `0 ≤ bucket − Σ members ≤ Σ those of its unwinds + departures with an unwind pending + members with one pending`.
 //! A short that leaves may hold more lots than its bucket has left; the bucket then keeps none, which only makes
 //! the difference smaller, and what stays is short, so it is not less than nothing. Both differences being
 //! positive, a bucket is worth no less than its members wherever `P ≥ C`.
@@ -25,17 +26,32 @@ use bulwark_engine::ladder::{BUCKETS, Bucket, FRACTION_ONE, Ladder, WHOLE};
 use bulwark_engine::position::{Holding, Position};
 use bulwark_engine::units::{Lots, Side};
 use model::world::{
-    ACCOUNTS, Done, HALF, ONE, Op, PARAMS, World, any_lend, any_move, any_trade, any_unwind, join, ladder,
-    plain, price,
+    ACCOUNTS, Done, HALF, ONE, Op, PARAMS, World, any_lend, any_move, any_trade, any_unwind, grain, join,
+    ladder, plain, price,
 };
 use model::{Exact, config, int, of_normal, ratio};
 use proptest::prelude::*;
 
 /// What a history has done to a bucket since it was empty.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Past {
-    roundings: u64,
+    /// Of lots and of cost.
+    roundings: [Exact; 2],
     worst: Option<Exact>,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Self { roundings: [int(0), int(0)], worst: None }
+    }
+}
+
+impl Past {
+    fn round(&mut self, [lots, cost]: [Exact; 2]) {
+        let [a, b] = &mut self.roundings;
+        *a += lots;
+        *b += cost;
+    }
 }
 
 type Key = (u8, u8);
@@ -50,11 +66,13 @@ struct Witness(HashMap<Key, Past>);
 
 impl Witness {
     fn see(&mut self, op: &Op, before: &World, after: &World) {
-        if let Op::Unwind { side, .. } = *op {
+        if let Op::Unwind { side, h } = *op {
             for number in 0..BUCKETS {
-                let [a, b] = [before, after].map(|w| w.market.book.side(side).buckets[number].unwind);
-                if a != b {
-                    self.0.entry((side.to_byte(), u8::try_from(number).unwrap())).or_default().roundings += 1;
+                let [a, b] = [before, after].map(|w| w.market.book.side(side).buckets[number]);
+                if a.unwind != b.unwind {
+                    let past = self.0.entry((side.to_byte(), u8::try_from(number).unwrap())).or_default();
+                    let lots = Lots::on(side, a.lots).unwrap().0;
+                    past.round([lots, a.cost.0].map(|amount| grain(a.unwind, h, amount)));
                 }
             }
         }
@@ -69,7 +87,7 @@ impl Witness {
             if bucket.members == 1 {
                 self.0.remove(&key);
             } else if bucket.unwind != was.unwind {
-                self.0.entry(key).or_default().roundings += 1;
+                self.0.entry(key).or_default().round([int(1), int(1)]);
             }
         }
         if let Some(key) = key_of(is) {
@@ -115,12 +133,14 @@ impl Witness {
         }
         let pending = |&&who: &&usize| world.accounts[who].position.unwind != bucket.unwind;
         let past = self.0.get(&(side.to_byte(), number)).cloned().unwrap_or_default();
-        let dust = past.roundings + u64::try_from(members.iter().filter(pending).count()).unwrap();
+        let pending = u64::try_from(members.iter().filter(pending).count()).unwrap();
+        let dust = past.roundings.map(|roundings| roundings + int(pending));
         let lots: i64 = members.iter().map(|&who| world.holding(who).lots.0).sum();
         let cost: i64 = members.iter().map(|&who| world.holding(who).quote.0).sum();
         let held = Lots::on(side, bucket.lots).unwrap().0;
-        let (over, dust) = ([held - lots, bucket.cost.0 - cost], i64::try_from(dust).unwrap());
-        assert!(over.iter().all(|o| (0..=dust).contains(o)), "{side:?} {over:?} of {dust}");
+        let over = [held - lots, bucket.cost.0 - cost];
+        let small = |(&over, dust): (&i64, &Exact)| over >= 0 && &int(over) <= dust;
+        assert!(over.iter().zip(&dust).all(small), "{side:?} {over:?} of {dust:?}");
         assert!(bucket.unwind != WHOLE || over == [0, 0], "exact before the first unwind: {over:?}");
         match past.worst {
             None => assert_eq!(bucket.bound, Bucket::empty(side).bound, "claims have no entry"),

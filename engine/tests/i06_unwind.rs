@@ -16,10 +16,10 @@ mod model;
 use bulwark_engine::EngineError;
 use bulwark_engine::ladder::{FRACTION_ONE, Ladder, MIN_UNWIND, WHOLE, unwind_fraction};
 use bulwark_engine::position::{Holding, Position};
-use bulwark_engine::units::Side;
+use bulwark_engine::units::{Lots, Side};
 use fixed::types::I80F48;
 use model::world::{
-    ACCOUNTS, HALF, ONE, Op, PARAMS, Twin, any_fraction, any_lots, any_side, join, ladder, price,
+    ACCOUNTS, HALF, ONE, Op, PARAMS, Twin, any_fraction, any_lots, any_side, grain, join, ladder, price,
 };
 use model::{Exact, config, int, of_carry, of_price, pnl, ratio};
 use num_traits::{Signed, Zero};
@@ -171,7 +171,7 @@ proptest! {
 
     /// After any unwinds the members together have lost at least that by which T fell, exactly, on both sides;
     /// the first unwind's `booked` is no more. A later one may book again what an unwind too small for its
-    /// rounding had put on T, which `booked` can't say: less than a lot and a unit per bucket.
+    /// rounding had put on T, which `booked` can't say: less than the [`grain`] of lots and cost per bucket.
     #[test]
     fn no_less_is_taken_than_t_falls(case in any_case(), unwinds in prop::collection::vec(any_fraction(), 1..8)) {
         let mut after = case.clone();
@@ -179,10 +179,16 @@ proptest! {
         let whole: Exact = case.values().into_iter().sum();
         for (i, &h) in unwinds.iter().enumerate() {
             let owed = after.value(after.ladder.holding().unwrap());
+            let buckets = after.ladder.buckets;
             let report = after.ladder.unwind(price(case.mark), h).unwrap();
             let change = owed - after.value(after.ladder.holding().unwrap());
             prop_assert_eq!(int(report.booked), change.floor().max(Exact::zero()));
-            prop_assert!(-change.clone() < (case.lot() + int(1)) * int(report.buckets.max(1)), "{}", change);
+            let grains = buckets.iter().zip(&after.ladder.buckets).filter(|(a, b)| a.unwind != b.unwind);
+            let most = grains.fold(int(0), |sum, (a, _)| {
+                let lots = Lots::on(case.side, a.lots).unwrap().0;
+                sum + case.lot() * grain(a.unwind, h, lots) + grain(a.unwind, h, a.cost.0)
+            });
+            prop_assert!(-change.clone() <= most && (report.buckets == 0 || -change.clone() < most), "{}", change);
             booked += int(report.booked);
             rose += (-change.clone()).max(Exact::zero());
             fell += change;

@@ -16,15 +16,15 @@ mod distress;
 mod model;
 
 use bulwark_engine::EngineError;
-use bulwark_engine::auction::Offer;
+use bulwark_engine::auction::{Moment, Offer, SHARE_ONE};
 use bulwark_engine::ladder::WHOLE;
 use bulwark_engine::liquidation::PoolFill;
-use bulwark_engine::margin::{Health, HealthType, Portfolio, RiskGroups};
+use bulwark_engine::margin::{Health, HealthType, Portfolio, Relief, RiskGroups};
 use bulwark_engine::market::MarketParams;
 use bulwark_engine::position::Position;
 use bulwark_engine::units::{Lots, Quote, Side};
 use distress::{Scene, any_scene};
-use model::world::{NOW, ONE, PARAMS, join, market};
+use model::world::{NOW, ONE, PARAMS, admit, any_lots, any_side, market};
 use model::{config, curve_cost, int, of_price, ratio};
 use num_traits::Signed;
 use proptest::prelude::*;
@@ -46,33 +46,45 @@ proptest! {
         let mut scene = scene;
         scene.market.book.insurance = insurance;
         let before = scene.clone();
-        let offer = Offer::of_pool(&before.lot(), before.health()).unwrap();
+        let lot = before.lot();
+        let offer = before.pool_offer(PoolFill::Reducing, 0);
+        let params = before.market.params;
         let heavy = if before.side() == Side::Long { skew > 0 } else { skew < 0 };
         let report = match scene.take_back(&offer, PoolFill::Reducing) {
             Err(EngineError::SkewWouldGrow { skew: told }) => {
-                prop_assert!(!heavy && told == skew);
-                return Ok(());
-            }
-            Err(EngineError::BelowMinNotional { notional, .. }) => {
-                prop_assert!(notional < before.market.params.min_notional);
-                return Ok(());
-            }
-            Err(EngineError::ZeroAmount) => {
-                prop_assert!(skew.unsigned_abs() < before.market.params.step);
+                // The lighter side, or neither the skew nor what may be taken without leaving too little has a step.
+                let step = lot.held.saturating_sub(params.step);
+                let enough = lot.held > params.step && lot.mark.mul_floor(step).unwrap() >= params.min_notional;
+                prop_assert!(told == skew && (!heavy || skew.unsigned_abs() < params.step || !enough));
+                prop_assert_eq!(before.market.reducible(before.side(), (&lot, &offer)), Ok(0));
                 return Ok(());
             }
             report => report.unwrap(),
         };
         prop_assert!(heavy);
+        // As many whole steps as the skew has and as leave enough, if not all that the offer is for.
+        let left = lot.mark.mul_floor(lot.held - report.lots).unwrap();
+        prop_assert!(report.lots == lot.held || report.lots % params.step == 0 && left >= params.min_notional);
+        prop_assert!(report.lots <= offer.lots.min(skew.unsigned_abs()));
+        if report.lots < offer.lots {
+            let next = report.lots + params.step;
+            let more = next <= skew.unsigned_abs() && next < lot.held
+                && lot.mark.mul_floor(lot.held - next).unwrap() >= params.min_notional;
+            prop_assert!(!more, "a step more could be taken");
+        }
         let after = scene_skew(&scene);
         let (fell, lots) = (skew.abs() - after.abs(), i64::try_from(report.lots).unwrap());
         // Whoever leaves an unwound bucket may take rounding with it: less than a lot for each member.
         let slack = if unwound(&before) { i64::try_from(before.positions.len()).unwrap() } else { 0 };
         prop_assert!(lots > 0 && (fell - lots).abs() <= slack, "{} to {}", skew, after);
         prop_assert_eq!(before.money(), scene.money() + i128::from(report.keeper));
+        // Half of the concession is the keeper's, or the tip if that is more; the insurance has the rest, and gives what lacks.
         let kept = int(report.keeper) + int(report.insurance.0);
-        prop_assert!(report.keeper <= report.insurance.units_or_zero());
-        prop_assert!(report.insurance.units_or_zero() - report.keeper <= 1, "halves");
+        let worth = u128::from(lot.mark.mul_floor(report.lots).unwrap());
+        let taker = worth * u128::from(params.taker_fee_ppm) / 1_000_000;
+        let tip = int(params.deleverage.keeper_tip).min(&kept + int(taker / 2));
+        let due = (&kept / int(2)).floor().max(tip);
+        prop_assert_eq!(int(report.keeper), due.min(int(insurance) + &kept));
         let notional = int(report.lots) * of_price(before.market.mark());
         let concession = notional * ratio(offer.concession, 1_u64 << 32);
         prop_assert!(kept <= concession && kept > concession - int(2));
@@ -86,30 +98,105 @@ proptest! {
     }
 
     #[test]
-    fn a_failed_auction_ends_on_the_curve_and_the_tip_is_the_insurances(
-        scene in any_scene(), insurance in 0..1_000_u64, tip in 0..1_000_u64,
+    fn a_failed_auction_ends_on_the_curve_or_at_the_neutral_concession_and_the_rest_is_the_insurances(
+        scene in any_scene(), insurance in 0..1_000_u64, unbacked in prop_oneof![3 => Just(0), 1 => 0..2_000_000_u64],
     ) {
         prop_assume!(scene.health().excess().unwrap() < Quote::ZERO);
         let mut scene = scene;
         scene.market.book.insurance = insurance;
+        scene.market.book.unbacked = unbacked.min(scene.market.book.cash + insurance);
         let before = scene.clone();
-        let offer = Offer::at(&before.lot(), before.health(), 50).unwrap();
-        let report = scene.take_back(&offer, PoolFill::Takeover { tip }).unwrap();
+        let (lot, params) = (before.lot(), before.market.params);
+        let offer = before.pool_offer(PoolFill::Takeover, 50);
+        let report = scene.take_back(&offer, PoolFill::Takeover).unwrap();
         prop_assert_eq!(report.lots, offer.lots, "either side, always");
-        prop_assert_eq!(report.keeper, tip.min(insurance));
-        prop_assert_eq!(report.insurance.0, -i64::try_from(report.keeper).unwrap());
-        prop_assert_eq!(scene.market.book.insurance, insurance - report.keeper);
-        prop_assert_eq!(before.money(), scene.money() + i128::from(report.keeper));
-        prop_assert_eq!(report.quote_change, report.paid, "the account pays no fee");
+
+        // Along the curve without spread, but never worse than the mark less π_zero.
         let curve = before.market.curve(NOW).unwrap();
-        let skew = scene_skew(&before);
-        let delta = i64::try_from(report.lots).unwrap() * if before.side() == Side::Long { -1 } else { 1 };
-        let exact = curve_cost(&curve, model::world::clamp(&curve), skew, delta);
-        prop_assert!(int(report.cost.0) >= exact && int(report.cost.0) < exact + int(1), "no spread");
+        let sign = if before.side() == Side::Long { -1 } else { 1 };
+        let delta = i64::try_from(report.lots).unwrap() * sign;
+        let exact = curve_cost(&curve, model::world::clamp(&curve), scene_skew(&before), delta);
+        let notional = int(report.lots) * of_price(lot.mark);
+        let mark = if sign < 0 { -notional.ceil() } else { notional.floor() };
+        let most = int(lot.part(report.lots, offer.concession).unwrap());
+        let neutral = &notional * ratio(lot.mmf_ppm, 1_000_000) * before.equity() / before.requirement();
+        prop_assert!(most <= neutral.max(int(0)));
+        let cost = exact.ceil().min(&mark + &most);
+        prop_assert_eq!(int(report.cost.0), cost.clone(), "no spread");
+        // The fee is what is left of π_zero, at most its share.
+        let left = &most - (&cost - &mark).max(int(0));
+        let fee = left.min(int(lot.part(report.lots, offer.fee).unwrap()));
+        let charged = int(report.paid.0) - int(report.quote_change.0);
+        prop_assert_eq!(charged, fee.clone());
+
+        // The tip: from the insurance, at most what it got and half a taker fee, and nothing that losers owe.
+        let worth = u128::from(lot.mark.mul_floor(report.lots).unwrap());
+        let taker = worth * u128::from(params.taker_fee_ppm) / 1_000_000;
+        let due = int(params.deleverage.keeper_tip).min(&fee + int(taker / 2));
+        let tokens = scene.market.book.tokens().unwrap() + report.keeper;
+        let spare = int(tokens.saturating_sub(scene.market.book.unbacked));
+        let tip = due.min(int(insurance) + &fee).min(spare);
+        prop_assert_eq!(int(report.keeper), tip.clone());
+        prop_assert_eq!(int(report.insurance.0), &fee - &tip);
+        prop_assert_eq!(int(scene.market.book.insurance), int(insurance) + fee - tip);
+        prop_assert_eq!(before.money(), scene.money() + i128::from(report.keeper));
         // What the account gives up beyond the mark is what the pool gets.
-        let moved = scene.value(0) - before.value(0) + scene.market_equity() - before.market_equity();
+        let charged = report.paid.0 - report.quote_change.0;
+        let moved = scene.value(0) + int(charged) - before.value(0) + scene.market_equity() - before.market_equity();
         let dust = if unwound(&before) { int(1_000) * of_price(before.market.mark()) } else { int(0) };
         prop_assert!(!moved.is_negative() && moved <= dust, "{}", moved);
+    }
+
+    /// Whatever skew and curve make of the price: the account is no worse off for it.
+    #[test]
+    fn equity_over_requirement_never_falls_by_a_takeover_of_the_pool_whatever_the_curve_says(
+        scene in any_scene(), elapsed in 0..60_u64, lean in prop::option::of((any_side(), any_lots(40))), scale in any_lots(36),
+    ) {
+        prop_assume!(scene.health().excess().unwrap() < Quote::ZERO);
+        let mut scene = scene;
+        scene.market.params.skew_scale = scale;
+        if let Some((side, lots)) = lean {
+            let worth = scene.market.mark().mul_floor(lots).unwrap().cast_signed();
+            admit(&mut scene.market, side, lots, if side == Side::Long { -worth } else { worth });
+        }
+        let before = scene.clone();
+        let offer = before.pool_offer(PoolFill::Takeover, elapsed);
+        scene.take_back(&offer, PoolFill::Takeover).unwrap();
+        let (equity, requirement) = (before.equity(), before.requirement());
+        let (then, needed) = (scene.equity(), scene.requirement());
+        if equity.is_negative() {
+            prop_assert!(then >= equity - int(1), "nothing is taken from who has nothing");
+        } else {
+            let floor = &equity * &needed / &requirement - int(2);
+            prop_assert!(then >= floor && then >= int(-1), "{} < {}", then, floor);
+        }
+    }
+
+    /// What the curve costs is part of the size: the account is 5 % above its requirement unless all of it went. The curve and the
+    /// mark round by less than a unit each, the offer as that of an auction.
+    #[test]
+    fn a_takeover_of_the_pool_restores_the_account_whatever_the_curve_says(
+        scene in any_scene(), elapsed in 0..60_u64, lean in prop::option::of((any_side(), any_lots(40))), scale in any_lots(36),
+    ) {
+        prop_assume!(scene.health().excess().unwrap() < Quote::ZERO);
+        let mut scene = scene;
+        scene.market.params.skew_scale = scale;
+        if let Some((side, lots)) = lean {
+            let worth = scene.market.mark().mul_floor(lots).unwrap().cast_signed();
+            admit(&mut scene.market, side, lots, if side == Side::Long { -worth } else { worth });
+        }
+        let (before, lot) = (scene.clone(), scene.lot());
+        let offer = before.pool_offer(PoolFill::Takeover, elapsed);
+        let report = scene.take_back(&offer, PoolFill::Takeover).unwrap();
+        prop_assert_eq!(report.lots, offer.lots);
+        if report.lots < lot.held {
+            let slack = ratio(lot.mark.mul_ceil(lot.held).unwrap(), SHARE_ONE) * int(3) + int(8);
+            let missing = scene.requirement() * ratio(21, 20) - scene.equity();
+            prop_assert!(missing <= slack, "{} of {:?}", missing, report);
+        }
+        // No less is offered than an auction would that has come to its end, and a mark without impact costs nothing.
+        let flat = Offer::at_the_end(&lot, (before.health(), before.moment(elapsed)), 0).unwrap();
+        prop_assert!(flat.lots <= offer.lots && flat.concession == offer.concession && flat.fee == offer.fee);
     }
 }
 
@@ -120,18 +207,18 @@ fn scene_skew(scene: &Scene) -> i64 {
 /// A long of 1 000 lots at 1, and a short so that the skew is `skew`; E is half of MM.
 fn by_hand(params: &MarketParams, short: u64) -> Scene {
     let mut market = market(params, ONE, 1 << 30);
-    let long = join(&mut market.book.long, 1_000, -1_000);
-    let other = join(&mut market.book.short, short, i64::try_from(short).unwrap());
+    let long = admit(&mut market, Side::Long, 1_000, -1_000);
+    let other = admit(&mut market, Side::Short, short, i64::try_from(short).unwrap());
     let positions = vec![long, Position::EMPTY, other];
     Scene { market, positions, quotes: vec![60, 0, 0], elsewhere: Health::default() }
 }
 
 #[test]
 fn the_pool_takes_no_more_than_the_skew_by_hand() {
-    // mmf 12 %: MM 120, E 60. π_zero 6 %, π_0 0.2 %, and no fee: x = (126 − 60) / (0.126 − 0.002 − 0.01) = 579.
+    // mmf 12 %: MM 120, E 60. π_zero 6 %, π_0 0.2 %, and no fee: x = (126 − 60) / (0.126 − 0.002) = 532.3.
     let mut scene = by_hand(&PARAMS, 900);
-    let offer = Offer::of_pool(&scene.lot(), scene.health()).unwrap();
-    assert_eq!((offer.lots, offer.fee), (579, 0));
+    let offer = scene.pool_offer(PoolFill::Reducing, 0);
+    assert_eq!((offer.lots, offer.fee), (533, 0));
     let report = scene.take_back(&offer, PoolFill::Reducing).unwrap();
     assert_eq!((report.lots, report.cost, report.keeper, report.insurance), (100, Quote(-100), 0, Quote(0)));
     assert_eq!(scene.market.book.skew(), Ok(Lots(0)));
@@ -146,18 +233,34 @@ fn the_pool_takes_no_more_than_the_skew_by_hand() {
 fn a_skew_that_is_no_multiple_of_the_step_is_reduced_by_whole_steps_by_hand() {
     // An unwind leaves any number of lots.
     let mut scene = by_hand(&MarketParams { step: 10, ..PARAMS }, 895);
-    let offer = Offer::of_pool(&scene.lot(), scene.health()).unwrap();
+    let offer = scene.pool_offer(PoolFill::Reducing, 0);
     let report = scene.take_back(&offer, PoolFill::Reducing).unwrap();
     assert_eq!((report.lots, scene_skew(&scene)), (100, 5));
     let refused = scene.take_back(&offer, PoolFill::Reducing);
-    assert_eq!(refused, Err(EngineError::ZeroAmount), "less than a step");
+    assert_eq!(refused, Err(EngineError::SkewWouldGrow { skew: 5 }), "less than a step");
+}
+
+#[test]
+fn fewer_steps_are_taken_where_the_rest_would_be_too_small_by_hand() {
+    // The offer is for 579, the skew is 550; of 1 000 lots 500 at least must be left.
+    let mut scene = by_hand(&MarketParams { min_notional: 500, ..PARAMS }, 450);
+    let offer = Offer { lots: 579, ..scene.pool_offer(PoolFill::Reducing, 0) };
+    assert_eq!(scene.take_back(&offer, PoolFill::Reducing).map(|report| report.lots), Ok(500));
+    let mut scene = by_hand(&MarketParams { min_notional: 500, step: 7, ..PARAMS }, 450);
+    assert_eq!(scene.take_back(&offer, PoolFill::Reducing).map(|report| report.lots), Ok(497));
+    let mut scene = by_hand(&MarketParams { min_notional: 995, step: 7, ..PARAMS }, 450);
+    assert_eq!(scene.take_back(&offer, PoolFill::Reducing), Err(EngineError::SkewWouldGrow { skew: 550 }));
+    // What the offer is for as a whole goes as a whole.
+    let mut scene = by_hand(&MarketParams { min_notional: 995, ..PARAMS }, 0);
+    let all = Offer { lots: 1_000, ..offer };
+    assert_eq!(scene.take_back(&all, PoolFill::Reducing).map(|report| report.lots), Ok(1_000));
 }
 
 #[test]
 fn what_may_not_be_moved_by_hand() {
     let scene = by_hand(&MarketParams { step: 10, min_notional: 100, ..PARAMS }, 900);
     let lot = scene.lot();
-    let offer = Offer::at(&lot, scene.health(), 0).unwrap();
+    let offer = Offer::at(&lot, scene.health(), scene.moment(0)).unwrap();
     let take = |most| scene.clone().take_at(&lot, &offer, most).map(|report| report.lots);
     assert_eq!(take(0), Err(EngineError::ZeroAmount));
     assert_eq!(take(105), Err(EngineError::NotAMultipleOfStep { lots: 105, step: 10 }));
@@ -167,7 +270,7 @@ fn what_may_not_be_moved_by_hand() {
     let left = scene.clone().take_at(&lot, &all, u64::MAX);
     assert_eq!(left, Err(EngineError::BelowMinNotional { notional: 50, minimum: 100 }), "the account's");
     let mut opposite = scene.clone();
-    opposite.positions[1] = join(&mut opposite.market.book.short, 500, 500);
+    opposite.positions[1] = admit(&mut opposite.market, Side::Short, 500, 500);
     assert_eq!(opposite.take_at(&lot, &offer, 100), Err(EngineError::OppositeSide));
 }
 
@@ -203,9 +306,9 @@ proptest! {
         let quote = grouped([long, short], 0).requirement.0 / 1_000 * health;
         let before = grouped([long, short], quote);
         let mut market = market(&PARAMS, ONE, 1 << 30);
-        let position = join(&mut market.book.long, long, -i64::try_from(long).unwrap());
-        let lot = market.lot(&position, 600_000, NOW).unwrap();
-        let offer = Offer::at(&lot, before, elapsed).unwrap();
+        let position = admit(&mut market, Side::Long, long, -i64::try_from(long).unwrap());
+        let lot = market.lot(&position, Relief { requirement: 1, free: 0, offset_ppm: 600_000 }, NOW).unwrap();
+        let offer = Offer::at(&lot, before, Moment::of(before, elapsed).unwrap()).unwrap();
         let lots = (offer.lots * part / 1_000).max(1);
         let paid = lot.part(lots, offer.concession).unwrap() + lot.part(lots, offer.fee).unwrap();
         let after = grouped([long - lots, short], quote - i64::try_from(paid).unwrap());

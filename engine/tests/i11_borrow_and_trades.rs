@@ -14,7 +14,7 @@ use bulwark_engine::carry::CarryParams;
 use bulwark_engine::market::MarketParams;
 use bulwark_engine::position::Position;
 use bulwark_engine::price::{OracleState, Reading, Selection};
-use bulwark_engine::trade::Order;
+use bulwark_engine::trade::{Order, Owes};
 use bulwark_engine::units::Side;
 use model::carry::{Carry, book};
 use model::world::{Account, HALF, NOW, ONE, PARAMS, World, any_lots, any_side, price};
@@ -205,7 +205,10 @@ impl Watched {
                 self.decrease(who, if quarters == 4 { Order::ALL } else { held / 4 * quarters });
             }
             Step::Settle(who) => {
-                let _ = self.world.market.settle(&mut self.world.accounts[who].position, self.now);
+                let _ = self
+                    .world
+                    .market
+                    .settle(&mut self.world.accounts[who].position, (Owes::default(), self.now));
                 self.ledgers[who].calls += 1;
             }
             Step::Accrue => self.world.market.accrue(self.now).unwrap(),
@@ -307,7 +310,10 @@ fn whatever_touches_a_position_accrues() {
             Step::Buy(who, side, lots) => case.increase(who, side, lots),
             Step::Close(who, quarters) => case.decrease(who, if quarters == 4 { Order::ALL } else { 1 << 8 }),
             Step::Settle(who) => {
-                case.world.market.settle(&mut case.world.accounts[who].position, case.now).unwrap();
+                case.world
+                    .market
+                    .settle(&mut case.world.accounts[who].position, (Owes::default(), case.now))
+                    .unwrap();
             }
             Step::Accrue => {}
         }

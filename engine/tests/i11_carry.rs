@@ -261,7 +261,7 @@ fn an_idle_market_does_not_jump() {
     left.accrue(NOW + 1_000_001).unwrap();
     assert_eq!((indices(&left), left.carry.funding_rate), ([int(0), int(0)], 0));
     // Skew that comes after a million seconds pays from then on.
-    model::world::join(&mut market.book.long, 1_000, -500);
+    model::world::admit(&mut market, Side::Long, 1_000, -500);
     market.accrue(NOW + 1_000_001).unwrap();
     let [long, short] = indices(&market);
     let second = clamped_line(&int(0), &int(2), &ratio(1, 10), &ratio(1, 86_400)).1 / int(2);
@@ -287,7 +287,7 @@ fn a_book_that_empties_leaves_no_rate_behind() {
         let mut fresh = book(&params, HALF, [0, 0]);
         fresh.accrue(now).unwrap();
         for market in [&mut market, &mut fresh] {
-            model::world::join(&mut market.book.long, 1_000, -500);
+            model::world::admit(market, Side::Long, 1_000, -500);
             market.accrue(NOW + 600).unwrap();
         }
         assert_eq!((market.carry, indices(&market)), (fresh.carry, indices(&fresh)));

@@ -24,7 +24,7 @@ const STAKERS: usize = 4;
 enum Op {
     Stake { who: usize, amount: u64 },
     Request { who: usize, part: u64 },
-    Unstake { who: usize },
+    Unstake { who: usize, available: u64 },
     Restake { who: usize },
     Earn { income: u64 },
     Slash { ppm: u64 },
@@ -36,7 +36,7 @@ fn any_op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (who.clone(), any_amount(40)).prop_map(|(who, amount)| Op::Stake { who, amount }),
         4 => (who.clone(), 1..=8_u64).prop_map(|(who, part)| Op::Request { who, part }),
-        4 => who.clone().prop_map(|who| Op::Unstake { who }),
+        4 => (who.clone(), prop_oneof![1 => Just(u64::MAX), 1 => any_amount(40)]).prop_map(|(who, available)| Op::Unstake { who, available }),
         1 => who.prop_map(|who| Op::Restake { who }),
         2 => any_amount(38).prop_map(|income| Op::Earn { income }),
         2 => (0..=500_000_u64).prop_map(|ppm| Op::Slash { ppm }),
@@ -97,15 +97,25 @@ impl World {
                 self.shares[who] -= shares;
                 Ok(Some(who))
             }
-            Op::Unstake { who } => {
+            Op::Unstake { who, available } => {
                 let before = self.requests[who];
-                let now = backstop.cooling;
-                let paid = backstop.unstake(&mut self.requests[who], self.now)?;
+                let cooling = backstop.cooling;
+                let paid = backstop.unstake(&mut self.requests[who], available, self.now)?;
                 let elapsed = self.now - before.requested_at;
-                assert!((COOLDOWN..=COOLDOWN + WINDOW).contains(&elapsed));
-                let worth = worth(&now, before.shares).floor().min(int(before.value));
-                assert_eq!(int(paid), worth, "the lower of then and now");
-                assert_eq!(self.requests[who], UnstakeRequest::default());
+                assert!((COOLDOWN..=COOLDOWN + WINDOW).contains(&elapsed) && !before.is_over(self.now));
+                let due = worth(&cooling, before.shares).floor().min(int(before.value));
+                // All, or the part that is available: shares round up, what they were worth then rounds down.
+                let part = (int(available) / due.clone().max(int(1))).min(int(1));
+                let (shares, value) =
+                    ((int(before.shares) * &part).ceil(), (int(before.value) * part).floor());
+                let taken = before.shares - self.requests[who].shares;
+                assert_eq!(int(taken), shares);
+                assert_eq!(int(before.value - self.requests[who].value), value);
+                let now = worth(&cooling, taken).floor();
+                assert_eq!(int(paid), now.min(value).min(int(available)), "the lower of then and now");
+                if int(available) >= due {
+                    assert_eq!((int(paid), self.requests[who].shares), (due, 0));
+                }
                 self.paid += u128::from(paid);
                 Ok(Some(who))
             }
@@ -188,7 +198,7 @@ proptest! {
         let all = backstop.value().unwrap();
         let taken = backstop.slash(u64::MAX, u64::try_from(u128::from(all) * u128::from(ppm) / 1_000_000).unwrap()).unwrap();
         let left = int(1) - ratio(taken, all);
-        let paid = int(backstop.unstake(&mut request, COOLDOWN).unwrap());
+        let paid = int(backstop.unstake(&mut request, u64::MAX, COOLDOWN).unwrap());
         let (fair, kept) = (int(leaves) * &left, worth(&backstop.active, stayer));
         prop_assert!(paid <= fair && paid > &fair - int(3), "{} of {}", paid, fair);
         prop_assert!(kept >= int(stays) * &left - int(1), "{}", kept);
@@ -226,7 +236,7 @@ fn cooldown_and_window_to_the_second_by_hand() {
     let request = backstop.request(400, 50).unwrap();
     assert_eq!(request, UnstakeRequest { shares: 400, value: 400, requested_at: 50 });
     assert_eq!((backstop.active.value, backstop.cooling.value), (600, 400));
-    let at = |now| backstop.clone().unstake(&mut request.clone(), now);
+    let at = |now| backstop.clone().unstake(&mut request.clone(), u64::MAX, now);
     let opens = 50 + 14 * 86_400;
     assert_eq!(at(opens - 1), Err(EngineError::UnstakeTooEarly { seconds_left: 1 }));
     assert_eq!(at(50), Err(EngineError::UnstakeTooEarly { seconds_left: 14 * 86_400 }));
@@ -260,8 +270,30 @@ fn what_a_request_gained_since_goes_to_who_stays_by_hand() {
     let mut backstop =
         Backstop { active: Stake { value: 500, shares: 500 }, cooling: Stake { value: 100, shares: 100 } };
     let mut request = UnstakeRequest { shares: 100, value: 60, requested_at: 0 };
-    assert_eq!(backstop.unstake(&mut request, COOLDOWN), Ok(60));
+    assert_eq!(backstop.unstake(&mut request, u64::MAX, COOLDOWN), Ok(60));
     assert_eq!((backstop.active.value, backstop.cooling), (540, Stake::default()));
+}
+
+#[test]
+fn what_is_not_available_stays_requested_by_hand() {
+    let mut backstop =
+        Backstop { active: Stake { value: 500, shares: 500 }, cooling: Stake { value: 900, shares: 1_000 } };
+    let mut request = UnstakeRequest { shares: 600, value: 600, requested_at: 0 };
+    assert_eq!(backstop.unstake(&mut request, 0, COOLDOWN), Err(EngineError::ZeroAmount));
+    // Worth 540 of then 600; 180 are there: a third of the shares.
+    assert_eq!(backstop.unstake(&mut request, 180, COOLDOWN), Ok(180));
+    assert_eq!(request, UnstakeRequest { shares: 400, value: 400, requested_at: 0 });
+    assert_eq!((backstop.active.value, backstop.cooling), (500, Stake { value: 720, shares: 800 }));
+    assert_eq!(backstop.unstake(&mut request, 1_000, COOLDOWN), Ok(360));
+    assert_eq!((request.shares, request.value), (0, 0));
+    assert_eq!(backstop.cooling, Stake { value: 360, shares: 400 });
+    // What shares are worth beyond the request stays with who is cooling if nobody is active.
+    let mut backstop = Backstop { active: Stake::default(), cooling: Stake { value: 300, shares: 200 } };
+    let mut request = UnstakeRequest { shares: 100, value: 90, requested_at: 0 };
+    assert_eq!(backstop.unstake(&mut request, 45, COOLDOWN), Ok(45));
+    assert_eq!((request.shares, request.value), (50, 45));
+    assert_eq!((backstop.active, backstop.cooling), (Stake::default(), Stake { value: 255, shares: 150 }));
+    assert!(!request.is_over(COOLDOWN + WINDOW) && request.is_over(COOLDOWN + WINDOW + 1));
 }
 
 #[test]
@@ -277,7 +309,10 @@ fn refusals_by_hand() {
     assert_eq!(refused, Err(EngineError::InsufficientBalance { balance: 1_001, needed: 1_002 }));
     assert_eq!(backstop.restake(&mut UnstakeRequest::default()), Err(EngineError::ZeroAmount));
     for now in [0, COOLDOWN, 1_700_000_000] {
-        assert_eq!(backstop.unstake(&mut UnstakeRequest::default(), now), Err(EngineError::ZeroAmount));
+        assert_eq!(
+            backstop.unstake(&mut UnstakeRequest::default(), u64::MAX, now),
+            Err(EngineError::ZeroAmount)
+        );
     }
     backstop.active.value = u64::MAX - 1_000;
     assert_eq!(backstop.stake(u64::MAX), Err(EngineError::Overflow));

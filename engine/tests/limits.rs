@@ -16,7 +16,7 @@ use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::price::OracleState;
 use bulwark_engine::units::{Lots, MAX_LOTS, Quote, Side};
 use model::config;
-use model::world::{HALF, ONE, Op, PARAMS, World, join, market, oracle, price};
+use model::world::{HALF, ONE, Op, PARAMS, World, admit, join, market, oracle, price};
 use proptest::prelude::*;
 
 /// A book of these lots at one quote unit each, entered at one: no profit, and cash of 1000.
@@ -116,7 +116,7 @@ fn the_traders_profit_is_capped_by_cash() {
     let params = MarketParams { profit_cap_ppm: 300_000, max_skew_ppm: 2_000_000, ..PARAMS };
     let with_profit = |profit: i64| {
         let mut market = book(&params, 100, 100);
-        join(&mut market.book.long, 1, profit - 1);
+        admit(&mut market, Side::Long, 1, profit - 1);
         market
     };
     assert_eq!(caps(&with_profit(300), Side::Long, 1, 1), Ok(()));
@@ -129,7 +129,7 @@ fn the_traders_profit_is_capped_by_cash() {
     let params = MarketParams { profit_cap_ppm: 0, ..PARAMS };
     for (quote, profit) in [(0, 1), (-1, 0), (-500, 0)] {
         let mut market = book(&params, 100, 100);
-        join(&mut market.book.long, 1, quote);
+        admit(&mut market, Side::Long, 1, quote);
         for side in Side::BOTH {
             assert_eq!(caps(&market, side, 1, 1), Err(EngineError::ProfitCap { profit, cap: 0 }));
         }
@@ -209,7 +209,7 @@ fn a_price_that_moves_and_returns_takes_no_principal_for_good() {
     let mut market = market(&PARAMS, ONE, 0);
     let mut idle = 1_000;
     allocate(&mut market, &mut idle, 1_000).unwrap();
-    join(&mut market.book.long, 300, -300);
+    admit(&mut market, Side::Long, 300, -300);
     market.oracle = oracle(HALF);
     assert_eq!(allocate(&mut market, &mut idle, 1_000), Ok(Quote(-150)));
     market.oracle = oracle(ONE);
@@ -260,7 +260,7 @@ proptest! {
     ) {
         let mut market = market(&PARAMS, ONE, cash);
         let cost = i64::try_from(price(entry).mul_ceil(lots).unwrap()).unwrap();
-        join(&mut market.book.long, lots, -cost);
+        admit(&mut market, Side::Long, lots, -cost);
         market.book.committed = committed;
         let (mut left, profit) = (idle, market.book.traders_pnl(price(ONE)).unwrap().units_or_zero());
                 let moved = allocate(&mut market, &mut left, target).unwrap().0;
@@ -310,7 +310,7 @@ proptest! {
                     lost += cash - market.book.cash;
                 }
                 Fortune::Promise(lots, quote) => {
-                    join(&mut market.book.long, lots, quote);
+                    admit(&mut market, Side::Long, lots, quote);
                 }
             }
             prop_assert_eq!(market.book.committed, lent - returned, "what was lent and has not come back");
@@ -320,4 +320,24 @@ proptest! {
             prop_assert_eq!(market.book.cash + idle + lost, start + earned);
         }
     }
+}
+
+/// What losers have not paid yet backs no new risk; the trader's own debt is lifted before he is judged.
+#[test]
+fn caps_are_those_of_what_is_payable() {
+    // Skew of 100 lots at one; longs entered at 0.9 in the second case: a profit of 10.
+    let skew = MarketParams { max_skew_ppm: 100_000, ..PARAMS };
+    let mut market = book(&skew, 100, 0);
+    assert_eq!(caps(&market, Side::Long, 1, 0), Ok(()), "a tenth of 1 000");
+    (market.book.cash, market.book.unbacked) = (1_500, 500);
+    assert_eq!(caps(&market, Side::Long, 1, 0), Ok(()));
+    market.book.unbacked = 501;
+    assert_eq!(caps(&market, Side::Long, 1, 0), Err(EngineError::SkewCap { notional: 100, cap: 99 }));
+    let profit = MarketParams { profit_cap_ppm: 10_000, ..PARAMS };
+    let mut market = self::market(&profit, ONE, 1_500);
+    join(&mut market.book.long, 100, -90);
+    market.book.unbacked = 500;
+    assert_eq!(caps(&market, Side::Long, 1, 0), Ok(()));
+    market.book.unbacked = 501;
+    assert_eq!(caps(&market, Side::Long, 1, 0), Err(EngineError::ProfitCap { profit: 10, cap: 9 }));
 }

@@ -13,6 +13,7 @@ mod model;
 use bulwark_engine::EngineError;
 use bulwark_engine::carry::CarryParams;
 use bulwark_engine::collateral::CollateralParams;
+use bulwark_engine::deleverage::DeleverageParams;
 use bulwark_engine::margin::RiskGroups;
 use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::outflow::OutflowParams;
@@ -31,8 +32,19 @@ fn small(value: u64) -> u32 {
 }
 
 /// Parameters that leave every other bound out of the way: gap-safe with room, imf at its top.
-const LOOSE: MarketParams =
-    MarketParams { mmf_ppm: 800_000, imf_ppm: 1_000_000, oi_margin_low: 1_000, ..PARAMS };
+const LOOSE: MarketParams = MarketParams {
+    mmf_ppm: 800_000,
+    imf_ppm: 1_000_000,
+    oi_margin_low: 1_000,
+    min_notional: 1_000,
+    deleverage: DeleverageParams {
+        inventory_cap: 1,
+        keeper_tip: 0,
+        profit_high_ppm: 900_000,
+        profit_target_ppm: 50_000,
+    },
+    ..PARAMS
+};
 
 const MARKET: &[Row<MarketParams>] = &[
     ("skew_scale", |p, v| p.skew_scale = v, 1, MAX_LOTS),
@@ -66,6 +78,15 @@ const MARKET: &[Row<MarketParams>] = &[
     ("funding_max_ppm", |p, v| p.carry.funding_max_ppm = small(v), 0, 1_000_000),
     ("sigma_floor_ppm", |p, v| p.volatility.sigma_floor_ppm = small(v), 0, 1_000),
     ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 100, 50_000),
+    ("reserve_share_ppm", |p, v| p.waterfall.reserve_share_ppm = small(v), 0, 1_000_000),
+    ("first_loss_ppm", |p, v| p.waterfall.first_loss_ppm = small(v), 0, 100_000),
+    ("backing_ppm", |p, v| p.waterfall.backing_ppm = small(v), 0, 500_000),
+    ("tail", |p, v| p.waterfall.tail = u8::try_from(v).unwrap(), 0, 1),
+    ("inventory_cap", |p, v| p.deleverage.inventory_cap = v, 1, u64::MAX),
+    // A tip is at most what a position must be worth; the target lies below the trigger.
+    ("keeper_tip", |p, v| p.deleverage.keeper_tip = v, 0, 1_000),
+    ("profit_high_ppm", |p, v| p.deleverage.profit_high_ppm = small(v), 100_000, 1_000_000),
+    ("profit_target_ppm", |p, v| p.deleverage.profit_target_ppm = small(v), 50_000, 899_999),
 ];
 
 const CARRY: &[Row<CarryParams>] = &[

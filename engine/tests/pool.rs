@@ -15,7 +15,7 @@ use bulwark_engine::pool::{Nav, Pool, PoolParams, RedeemReport, Tranche, Tranche
 use bulwark_engine::price::OracleState;
 use bytemuck::Zeroable;
 use model::pool::{NOW, TRANCHED, UNIT, filled, leave, new};
-use model::world::{HALF, ONE, PARAMS, join, market, oracle, price};
+use model::world::{HALF, ONE, PARAMS, admit, market, oracle, price};
 
 const YEAR: i64 = 31_536_000;
 
@@ -78,7 +78,7 @@ fn a_new_pool_is_empty_and_a_share_begins_at_one() {
 fn a_market_counts_at_the_price_that_is_worse_for_who_acts() {
     // Cash 1000, 100 lots long entered at one: even at one, 50 lost at a half, which the pool has won.
     let mut market = market(&PARAMS, ONE, 1_000);
-    join(&mut market.book.long, 100, -100);
+    admit(&mut market, bulwark_engine::units::Side::Long, 100, -100);
     market.oracle = OracleState { ema: price(HALF), ..oracle(ONE) };
     market.book.fees.pool = 7;
     market.book.fees.insurance = 9;
@@ -87,7 +87,7 @@ fn a_market_counts_at_the_price_that_is_worse_for_who_acts() {
     let nav = at(&pool).plus_market(&market).unwrap();
     assert_eq!(nav, Nav { low: 1_500, high: 1_558, used: 100, releasable: u64::MAX });
     // Shorts count the same, at the higher price and rounded up.
-    join(&mut market.book.short, 203, 203);
+    admit(&mut market, bulwark_engine::units::Side::Short, 203, 203);
     market.oracle = OracleState { ema: price(ONE + HALF), ..oracle(ONE) };
     let nav = nav.plus_market(&market).unwrap();
     // Net short 103: at 1.5 they lost 51.5 to the pool, rounded against who acts: a unit a side for a deposit.
@@ -97,7 +97,7 @@ fn a_market_counts_at_the_price_that_is_worse_for_who_acts() {
     );
     // More loss than cash is not the pool's.
     market.book.cash = 0;
-    join(&mut market.book.long, 1_000, 5_000);
+    admit(&mut market, bulwark_engine::units::Side::Long, 1_000, 5_000);
     assert_eq!(at(&pool).plus_market(&market).unwrap().low, 500);
     pool.idle = 1 << 63;
     assert_eq!(at(&pool).plus_market(&market), Err(EngineError::Overflow));

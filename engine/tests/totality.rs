@@ -23,7 +23,7 @@ use bulwark_engine::position::{Holding, Position};
 use bulwark_engine::price::{
     OracleState, Print, Reading, Selection, half_spread_ppm, lower_bound, normalise, select, upper_bound,
 };
-use bulwark_engine::trade::Order;
+use bulwark_engine::trade::{Order, Owes};
 use bulwark_engine::units::{Lots, Price, Quote, Side};
 use model::config;
 use model::garbage::{any_market, any_position, any_word, pod};
@@ -73,7 +73,7 @@ fn use_all(market: &Market, position: &Position, side: Side, order: &Order, word
     let (mut a, mut p) = (Box::new(*market), *position);
     let _ = a.decrease(&mut p, order);
     let (mut a, mut p) = (Box::new(*market), *position);
-    let _ = a.settle(&mut p, now);
+    let _ = a.settle(&mut p, (Owes { here: word, all: word.rotate_left(7) }, now));
     let mut a = Box::new(*market);
     let _ = (a.accrue(now), a.update_borrow_rate(), a.accrue(word.cast_signed()), a.imf_ppm(), a.mmf_ppm());
     let reading = Reading { price: market.mark(), conf: word, publish_time: now };
@@ -206,7 +206,7 @@ proptest! {
             match *op {
                 Op::Increase { side, .. } => { let _ = market.increase(&mut position, side, &order); }
                 Op::Decrease { .. } => { let _ = market.decrease(&mut position, &order); }
-                _ => { let _ = market.settle(&mut position, NOW); }
+                _ => { let _ = market.settle(&mut position, (Owes::default(), NOW)); }
             }
         }
         for account in &world.accounts {

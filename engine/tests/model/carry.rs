@@ -5,7 +5,7 @@ use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::units::{Lots, Quote, Side};
 use num_traits::{Signed, Zero};
 
-use super::world::{NOW, join, market};
+use super::world::{NOW, admit, market};
 use super::{Exact, int, of_carry, ratio};
 
 /// Rate of one side or the other, and what a lot has paid.
@@ -81,7 +81,7 @@ pub fn book(params: &MarketParams, bits: u64, lots: [u64; 2]) -> Box<Market> {
         let count = lots[usize::from(side.to_byte())];
         if count > 0 {
             let worth = market.mark().mul_floor(count).unwrap().cast_signed();
-            join(market.book.side_mut(side), count, if side == Side::Long { -worth } else { worth });
+            admit(&mut market, side, count, if side == Side::Long { -worth } else { worth });
         }
     }
     assert_eq!(market.carry.accrued_at, NOW);

@@ -3,16 +3,17 @@
 #![allow(dead_code, reason = "every test crate uses its own part")]
 
 use bulwark_engine::Result;
-use bulwark_engine::auction::{Lot, Offer};
+use bulwark_engine::auction::{Auction, Lot, Moment, Offer};
+use bulwark_engine::deleverage::DeleverageParams;
 use bulwark_engine::liquidation::{LiquidationReport, PoolFill};
-use bulwark_engine::margin::{Health, HealthType};
+use bulwark_engine::margin::{Health, HealthType, Relief};
 use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::position::Position;
 use bulwark_engine::units::{Quote, Side};
 use fixed::types::I80F48;
 use proptest::prelude::*;
 
-use crate::model::world::{NOW, ONE, PARAMS, any_lots, any_side, join, market, oracle, price};
+use crate::model::world::{DELEVERAGE, NOW, ONE, PARAMS, admit, any_lots, any_side, market, oracle, price};
 use crate::model::{Exact, int, of_carry, of_price, pnl, ratio};
 
 /// A market, its positions and what their owners have besides: the first is in trouble, the second may take over.
@@ -89,7 +90,18 @@ impl Scene {
 
     /// The position on offer.
     pub fn lot(&self) -> Lot {
-        self.market.lot(&self.positions[0], 0, NOW).unwrap()
+        self.market.lot(&self.positions[0], Relief::default(), NOW).unwrap()
+    }
+
+    /// The first call of a slot, so many slots into the auction.
+    pub fn moment(&self, elapsed: u64) -> Moment {
+        Moment::of(self.health(), elapsed).unwrap()
+    }
+
+    /// What the pool offers at the first call of a slot.
+    pub fn pool_offer(&self, fill: PoolFill, elapsed: u64) -> Offer {
+        let (lot, moment) = (self.lot(), self.moment(elapsed));
+        self.market.pool_offer((fill, NOW), (self.side(), &lot), (self.health(), moment)).unwrap()
     }
 
     /// Exact `E_m`.
@@ -110,7 +122,25 @@ impl Scene {
     /// The second account takes over what the auction offers now.
     pub fn take_over(&mut self, elapsed: u64, most: u64) -> Result<LiquidationReport> {
         let lot = self.lot();
-        self.take_at(&lot, &Offer::at(&lot, self.health(), elapsed)?, most)
+        self.take_at(&lot, &Offer::at(&lot, self.health(), Moment::of(self.health(), elapsed)?)?, most)
+    }
+
+    /// Somebody calls the account's auction in every slot up to this one.
+    pub fn keep_calling(&self, auction: &mut Auction, slot: u64) {
+        let from = if auction.started == 0 { slot } else { auction.touched + 1 };
+        for slot in from..=slot {
+            let mut next = *auction;
+            if next.call(slot, (self.health(), true)).is_ok() {
+                *auction = next;
+            }
+        }
+    }
+
+    /// As [`Scene::take_over`], by a call of the account's auction at `slot`, which was kept running until then.
+    pub fn call(&mut self, auction: &mut Auction, slot: u64, most: u64) -> Result<LiquidationReport> {
+        self.keep_calling(auction, slot);
+        let (lot, moment) = (self.lot(), auction.call(slot, (self.health(), true))?);
+        self.take_at(&lot, &Offer::at(&lot, self.health(), moment)?, most)
     }
 
     /// The second account takes over at this offer. An error changes nothing.
@@ -131,6 +161,7 @@ impl Scene {
         let (mut next, lot) = (self.clone(), self.lot());
         let report = next.market.take_back(&mut next.positions[0], (&lot, offer), (fill, NOW))?;
         next.quotes[0] += report.quote_change.0;
+        let report = next.market.pay_keeper(report, true)?;
         *self = next;
         Ok(report)
     }
@@ -140,8 +171,9 @@ impl Scene {
 pub fn any_params() -> impl Strategy<Value = MarketParams> {
     let step = prop_oneof![3 => Just(1), 1 => 1..1_000_u64];
     let least = prop_oneof![3 => Just(1), 1 => any_lots(28)];
-    (0..=50_000_u32, 0..=50_000_u32, 0..=800_000_u32, step, least).prop_map(
-        |(fee, impact, mmf, step, least)| {
+    let tip = prop_oneof![Just(0), 0..1_000_u64];
+    (0..=50_000_u32, 0..=50_000_u32, 0..=800_000_u32, step, least, tip).prop_map(
+        |(fee, impact, mmf, step, least, tip)| {
             let mmf_ppm = mmf.max(fee + impact + 3_000).max(5_000);
             MarketParams {
                 mmf_ppm,
@@ -151,6 +183,7 @@ pub fn any_params() -> impl Strategy<Value = MarketParams> {
                 max_gap_ppm: 1_000,
                 step,
                 min_notional: least,
+                deleverage: DeleverageParams { keeper_tip: tip.min(least), ..DELEVERAGE },
                 ..PARAMS
             }
         },
@@ -158,10 +191,9 @@ pub fn any_params() -> impl Strategy<Value = MarketParams> {
 }
 
 fn enter(market: &mut Market, side: Side, lots: u64, entry: u64) -> Position {
-    let ladder = market.book.side_mut(side);
-    let cost = int(lots) * (of_price(price(entry)) - of_carry(ladder.carry));
+    let cost = int(lots) * (of_price(price(entry)) - of_carry(market.book.side(side).carry));
     let q = if side == Side::Long { (-cost).floor() } else { cost.floor() };
-    join(ladder, lots, i64::try_from(q.to_integer()).unwrap())
+    admit(market, side, lots, i64::try_from(q.to_integer()).unwrap())
 }
 
 prop_compose! {

@@ -74,11 +74,11 @@ impl Directory for Shelf {
         Ok(read(self.markets.get(&index).ok_or(Refusal::NoMarket(index))?)?)
     }
 
-    fn collateral(
+    fn collateral<T>(
         &mut self,
         index: u16,
-        read: impl FnOnce(&Collateral) -> Result<Health>,
-    ) -> core::result::Result<Health, Refusal> {
+        read: impl FnOnce(&Collateral) -> Result<T>,
+    ) -> core::result::Result<T, Refusal> {
         self.asked.push(Asked::Vault(index));
         Ok(read(self.vaults.get(&index).ok_or(Refusal::NoVault(index))?)?)
     }

@@ -2,14 +2,16 @@
 
 use bulwark_engine::Result;
 use bulwark_engine::carry::CarryParams;
+use bulwark_engine::deleverage::DeleverageParams;
 use bulwark_engine::fill::Curve;
 use bulwark_engine::ladder::{BUCKETS, FRACTION_ONE, Ladder, UnwindReport};
 use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::position::{Holding, Position};
 use bulwark_engine::price::{OracleParams, OracleState, Reading};
-use bulwark_engine::trade::{Order, SettleReport, TradeReport};
+use bulwark_engine::trade::{Order, Owes, SettleReport, TradeReport};
 use bulwark_engine::units::{Lots, MAX_LOTS, NormalPrice, Price, Quote, Side};
 use bulwark_engine::volatility::VolatilityParams;
+use bulwark_engine::waterfall::WaterfallParams;
 use bytemuck::Zeroable;
 use fixed::types::I80F48;
 use proptest::prelude::*;
@@ -24,6 +26,18 @@ pub const NOW: i64 = 1_000_000;
 pub const HALF: u64 = 1 << 31;
 /// One quote unit per lot.
 pub const ONE: u64 = 1 << 32;
+
+/// Nobody stands behind the market but its winners and its pool money.
+pub const WATERFALL: WaterfallParams =
+    WaterfallParams { reserve_share_ppm: 0, first_loss_ppm: 0, backing_ppm: 0, tail: 0, _padding: [0; 3] };
+
+/// Exposure is never reduced, keepers are paid nothing.
+pub const DELEVERAGE: DeleverageParams = DeleverageParams {
+    inventory_cap: u64::MAX,
+    keeper_tip: 0,
+    profit_high_ppm: 1_000_000,
+    profit_target_ppm: 900_000,
+};
 
 /// Parameters with caps far away, fees and spread on.
 pub const PARAMS: MarketParams = MarketParams {
@@ -56,6 +70,8 @@ pub const PARAMS: MarketParams = MarketParams {
     _padding: [0; 2],
     carry: CarryParams::NONE,
     volatility: VolatilityParams::NONE,
+    waterfall: WATERFALL,
+    deleverage: DELEVERAGE,
     oracle: OracleParams::DEFAULT,
 };
 
@@ -181,7 +197,7 @@ impl World {
             }
             Op::Settle { who } => {
                 let account = &mut self.accounts[who];
-                let report = market.settle(&mut account.position, NOW)?;
+                let report = market.settle(&mut account.position, (Owes::default(), NOW))?;
                 account.quote += report.quote_change.0;
                 Ok(Done::Settle(report))
             }
@@ -345,6 +361,17 @@ impl Twin {
     }
 }
 
+/// What scaling a bucket of factor `unwind` by `h / 2^32` may add to this signed amount of it, at most: `A'/A` lies in
+/// `(1 − h − 1/A, 1 − h]`, amounts above zero are scaled by the upper bound, rounded up, those below by the lower one with
+/// `|v|/A` rounded up too. It is exact, but for one rounding, where `A·(1 − h)` is whole.
+pub fn grain(unwind: u64, h: u64, amount: i64) -> Exact {
+    let scaled = u128::from(unwind) * u128::from(FRACTION_ONE - h);
+    if scaled.trailing_zeros() >= 32 {
+        return int(1);
+    }
+    int(1 + u32::from(amount < 0)) + ratio(amount.unsigned_abs(), unwind)
+}
+
 /// Where the line of a curve is clamped: `K·max_impact`, rounded down to a lot.
 pub fn clamp(curve: &Curve) -> u64 {
     let clamp = u128::from(curve.skew_scale) * u128::from(curve.max_impact_ppm) / 1_000_000;
@@ -410,6 +437,12 @@ pub fn join(ladder: &mut Ladder, lots: u64, q: i64) -> Position {
     position.quote = Quote(q);
     ladder.join(&mut position).unwrap();
     position
+}
+
+/// As [`join`], in a market that counts its positions.
+pub fn admit(market: &mut Market, side: Side, lots: u64, q: i64) -> Position {
+    market.book.positions += u64::from(lots != 0);
+    join(market.book.side_mut(side), lots, q)
 }
 
 /// A price without carry.
