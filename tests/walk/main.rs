@@ -3,4 +3,5 @@
 
 mod short;
 mod tampered;
+mod tampered_distress;
 mod tampered_pool;

@@ -1,5 +1,7 @@
 //! What a walk has seen: a walk that never met a cap has not checked it.
 
+mod distress;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -49,13 +51,16 @@ impl Coverage {
         }
         for event in m.events() {
             self.note_event(m, event);
+            self.note_distress(m, event);
         }
+        self.note_unwindings(m);
         if matches!(m.step, Step::RefreshMarket { .. }) && !m.events().is_empty() {
             self.note_markets(m);
         }
     }
 
-    fn see(&mut self, what: &'static str, is: bool) {
+    /// Counts a thing worth seeing.
+    pub fn see(&mut self, what: &'static str, is: bool) {
         *self.seen.entry(what).or_default() += u64::from(is);
     }
 
@@ -123,6 +128,20 @@ impl Coverage {
         self.see("limit entry executed", kind == Some(TriggerKind::Limit.to_byte()));
         self.see("take-profit executed", kind == Some(TriggerKind::TakeProfit.to_byte()));
         self.see("stop-loss executed", kind == Some(TriggerKind::StopLoss.to_byte()));
+        let asked = holder.and_then(|h| h.trigger(e.id).map(|t| i128::from(t.lots)));
+        let traded = m.events().iter().find_map(|e| if let Event::Traded(t) = e { Some(t) } else { None });
+        let more = traded.zip(asked).is_some_and(|(t, asked)| i128::from(t.lots).abs() > asked);
+        self.see("way out that closes more than its lots", more);
+        let disputed = |market: usize| {
+            let other = market != usize::from(e.market) && m.after.market(market).core.oracle.divergent != 0;
+            other && holder.is_some_and(|h| h.positions[market].is_some_and(|held| !held.is_claim()))
+        };
+        let late = m.was.dynamics[usize::from(e.market)].accrued_at < m.after.now;
+        let out = kind != Some(TriggerKind::Limit.to_byte());
+        self.see(
+            "way out beside a disputed leg, after an accrual",
+            out && late && (0..MARKETS).any(disputed),
+        );
         self.see("keeper paid", e.fee > 0);
         self.see("keeper without an account", e.fee == 0);
     }

@@ -40,6 +40,8 @@ pub struct Dynamics {
     pub drifted_at: i64,
     /// σ, maintenance and initial fraction, ppm.
     pub fractions: [i128; 3],
+    /// Since when the market settles; 0 while it does not.
+    pub settling_since: i64,
 }
 
 /// `Σb` and `Σq` of a side.
@@ -61,6 +63,7 @@ impl Dynamics {
             drifting: i128::from(vol.drifting_mmf),
             drifted_at: vol.drifted_at,
             fractions: [vol.sigma_ppm, vol.mmf_ppm, vol.imf_ppm].map(i128::from),
+            settling_since: core.settling_since,
         }
     }
 
@@ -73,14 +76,16 @@ impl Dynamics {
     /// Funding and borrow up to `now`, an hour at most.
     pub fn accrue(&mut self, params: &MarketParams, sides: [Total; 2], now: i64) {
         let elapsed = now - self.accrued_at;
-        self.accrued_at = self.accrued_at.max(now);
         let [(long, _), (short, _)] = sides;
         if long == 0 && short == 0 {
             self.funding = 0; // nobody is left to pay
-        }
-        if elapsed <= 0 || (long == 0 && short == 0) {
+            self.accrued_at = self.accrued_at.max(now);
             return;
         }
+        if elapsed <= 0 || self.settling_since != 0 {
+            return;
+        }
+        self.accrued_at = now;
         let skew = long + short;
         let seconds = i128::from(elapsed).min(HOUR);
         self.fund(params, skew, seconds);
@@ -130,7 +135,8 @@ impl Dynamics {
         let used = if notional >= equity { PPM } else { mul_div_ceil(notional, PPM, equity) };
         let below = mul_div_ceil(slope, used.min(kink), kink);
         let above = mul_div_ceil(steep, (used - kink).max(0), PPM - kink);
-        self.borrow = if notional == 0 { 0 } else { base + below + above };
+        let nobody = notional == 0 || self.settling_since != 0;
+        self.borrow = if nobody { 0 } else { base + below + above };
     }
 
     /// A print `elapsed` seconds after the one at `from`: `var ← var + w·(r²/Δt − var)`, and σ.

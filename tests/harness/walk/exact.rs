@@ -79,20 +79,70 @@ pub fn bits(price: Price) -> i128 {
     i128::from(price.to_bits()) << 16
 }
 
+/// Unwind factor of what was never unwound.
+pub const WHOLE: i128 = 1 << 63;
+
 /// A position: two numbers on a side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Held {
     /// Side.
     pub side: Side,
+    /// Signed lots, every unwind applied.
+    pub b: i128,
+    /// Carry-normalised quote, every unwind applied.
+    pub q: i128,
+    /// When it was increased last, unix seconds.
+    pub since: i64,
+    /// What it was when it was filed last.
+    pub joined: Joined,
+}
+
+/// A position as it joined a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Joined {
     /// Signed lots.
     pub b: i128,
     /// Carry-normalised quote.
     pub q: i128,
-    /// When it was increased last, unix seconds.
-    pub since: i64,
+    /// Unwind factor of the bucket then.
+    pub left: i128,
+    /// The bucket.
+    pub bucket: usize,
 }
 
 impl Held {
+    /// A position that holds nothing yet.
+    #[must_use]
+    pub const fn new(side: Side) -> Self {
+        Self { side, b: 0, q: 0, since: 0, joined: Joined { b: 0, q: 0, left: WHOLE, bucket: 0 } }
+    }
+
+    /// What is left of it in a bucket with the unwind factor `left`: both numbers towards −∞.
+    #[must_use]
+    pub fn unwound_to(self, left: i128) -> Self {
+        let Joined { b, q, left: whole, .. } = self.joined;
+        Self { b: mul_div_floor(left, b, whole), q: mul_div_floor(left, q, whole), ..self }
+    }
+
+    /// Lots and quote that unwinds have taken since it was filed: the lots without sign.
+    #[must_use]
+    pub const fn unwound(&self) -> (i128, i128) {
+        (self.joined.b.abs() - self.b.abs(), self.q - self.joined.q)
+    }
+
+    /// Price less carry at which it breaks even, rounded to the worse for its side, as far as 64 bits reach; none for
+    /// a claim.
+    #[must_use]
+    pub fn entry(&self) -> Option<i128> {
+        let q = self.q << 48;
+        let exact = match self.b {
+            0 => return None,
+            1.. => mul_div_ceil(-q, 1, self.b),
+            _ => q.div_euclid(-self.b),
+        };
+        Some(exact.clamp(i64::MIN.into(), i64::MAX.into()))
+    }
+
     /// Adds `delta` lots that cost `cost`: `q −= Δ·(F − C)`.
     pub fn increase(&mut self, delta: i128, cost: i128, mark: &Mark) {
         self.b += delta;
@@ -110,8 +160,32 @@ impl Held {
     /// Whether this is profit that waits for cash.
     #[must_use]
     pub const fn is_claim(&self) -> bool {
-        self.b == 0
+        self.joined.b == 0
     }
+}
+
+/// `ppm` of an amount, rounded down.
+#[must_use]
+pub fn ppm(amount: i128, ppm: u32) -> i128 {
+    mul_div_floor(amount, ppm.into(), 1_000_000)
+}
+
+/// `ppm` of an amount, rounded up.
+#[must_use]
+pub fn ppm_ceil(amount: i128, ppm: u32) -> i128 {
+    mul_div_ceil(amount, ppm.into(), 1_000_000)
+}
+
+/// Worth of lots at a Q32.32 price, rounded down.
+#[must_use]
+pub fn worth(lots: i128, price: i128) -> i128 {
+    mul_div_floor(lots, price, 1 << 32)
+}
+
+/// Worth of lots at a Q32.32 price, rounded up.
+#[must_use]
+pub fn worth_ceil(lots: i128, price: i128) -> i128 {
+    mul_div_ceil(lots, price, 1 << 32)
 }
 
 /// The pool's price curve: formula (3), clamped.

@@ -12,24 +12,33 @@
 //! | [`choose`] | what happens next |
 //! | [`state`] | all accounts at a moment |
 //! | [`exact`] | the formulas, in plain 128-bit integers |
+//! | [`ladder`] | buckets, and what an unwind leaves of them |
+//! | [`health`] | what an account is worth and needs |
+//! | [`auction`] | what a liquidation offers |
 //! | [`dynamics`] | carry, volatility and the outflow limit |
 //! | [`ledger`] | who owns what |
 //! | [`reference`](mod@reference) | what everybody should own |
 //! | [`checks`] | what must hold |
+//! | [`rescue`] | whether everybody in trouble can be helped |
 //! | [`coverage`] | what has been seen on the way |
 //! | [`rng`] | numbers that depend on the seed alone |
 //!
 //! To add an instruction: a variant and an arm in [`step`], a habit in [`choose`], an arm for its event in
-//! [`reference`](mod@reference), and one in `checks/value.rs` if it moves value between accounts. To add a check: a function of a
+//! [`reference`](mod@reference), and one in `checks/value.rs` if it moves value between accounts; what it may be refused for
+//! goes to `checks/liveness.rs`. To add a check: a function of a
 //! [`checks::Moment`] and a line in the list of [`checks`].
 
+pub mod auction;
 pub mod checks;
 pub mod choose;
 pub mod coverage;
 pub mod dynamics;
 pub mod exact;
+pub mod health;
+pub mod ladder;
 pub mod ledger;
 pub mod reference;
+pub mod rescue;
 pub mod rng;
 pub mod stage;
 pub mod state;
@@ -51,6 +60,9 @@ use step::Step;
 
 /// Steps that a failure tells of.
 const REMEMBERED: usize = 20;
+
+/// Steps between two attempts to help everybody.
+const RESCUED: u64 = 100;
 
 /// A walk under way.
 pub struct Walk {
@@ -157,8 +169,16 @@ impl Walk {
 
         let after = self.stage.state(&self.world);
         let mut followed = Ok(());
+        self.reference.begin();
         for event in sent.iter().flatten().flatten() {
-            followed = followed.and_then(|()| self.reference.apply(event, &self.stage, &after));
+            followed =
+                followed.and_then(|()| self.reference.apply(event, &self.stage, [&self.state, &after]));
+        }
+        if let (Step::LiquidateCollateral { account, flaw: step::Flaw::None, .. }, Some(Ok(events))) =
+            (step, sent.as_ref())
+            && events.is_empty()
+        {
+            followed = followed.and_then(|()| self.reference.collateral_called(*account, &after));
         }
         let is = Ledger::read(&after);
         let donated = |vault| i128::from(self.world.donated.get(&narrow(vault)).copied().unwrap_or(0));
@@ -176,7 +196,12 @@ impl Walk {
             donated: std::array::from_fn::<_, VAULTS, _>(donated),
         };
         self.coverage.note(&moment);
-        let broken = checks::broken(&moment);
+        let mut broken = checks::broken(&moment);
+        if broken.is_empty() && self.coverage.steps.is_multiple_of(RESCUED) {
+            let helped = rescue::i14_everybody_can_be_helped(&self.world, &self.stage);
+            self.coverage.see("somebody helped on a copy", helped.as_ref().is_ok_and(|rounds| *rounds > 0));
+            broken.extend(helped.err().map(|found| ("I14: everybody can be helped", found)));
+        }
         (self.state, self.ledger) = (after, is);
         broken
     }

@@ -3,15 +3,24 @@
 //! It is told what happened by the events and works out the amounts itself. Whatever it cannot explain, and any
 //! number on the chain that differs from its own by a unit, is a finding.
 
+mod backstop;
+mod deleverage;
+mod liquidation;
 mod pool;
+mod positions;
 mod trades;
 mod triggers;
+mod waterfall;
 
 use bulwark_sdk::Pubkey;
+use bulwark_sdk::engine::ladder::BUCKETS;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::program::events::MarketRefreshed;
 
-pub use super::ledger::{Holder, Ledger, Shares, Ticket, Till};
+use super::auction::Auction;
+use super::exact::{Held, Mark};
+use super::ladder::Unwind;
+pub use super::ledger::{Cooling, Debts, Drawn, Fund, Holder, Ledger, Shares, Stake, Ticket, Till};
 use super::stage::{MARKETS, Stage};
 use super::state::State;
 
@@ -24,6 +33,33 @@ pub struct Flows {
     pub lost: i128,
     /// Profits paid to traders.
     pub paid: i128,
+    /// Losses that were booked and never brought: what the waterfall took out of the cash again.
+    pub forgiven: i128,
+}
+
+/// An unwind, with everything that its fairness is judged by.
+#[derive(Clone, Debug)]
+pub struct Unwinding {
+    /// Market.
+    pub market: usize,
+    /// Its winners: 0 longs, 1 shorts.
+    pub side: usize,
+    /// Share of their profit, of 2^32.
+    pub fraction: i128,
+    /// Numbers of the buckets that were unwound.
+    pub buckets: Vec<usize>,
+    /// What it did.
+    pub unwind: Unwind,
+    /// Price and carry at which it did.
+    pub mark: Mark,
+}
+
+impl Unwinding {
+    /// Whether a position was in one of its buckets.
+    #[must_use]
+    pub fn takes_from(&self, held: &Held) -> bool {
+        held.side as usize == self.side && self.buckets.contains(&held.joined.bucket)
+    }
 }
 
 /// The model.
@@ -33,6 +69,12 @@ pub struct Reference {
     pub ledger: Ledger,
     /// What came and went, by market.
     pub flows: [Flows; MARKETS],
+    /// What a bucket may have more than its members by rounding, in lots and in quote units, by market, side and bucket.
+    pub dust: Vec<[[i128; BUCKETS]; 2]>,
+    /// The same before the last step.
+    pub dust_was: Vec<[[i128; BUCKETS]; 2]>,
+    /// Unwinds of the last step.
+    pub unwindings: Vec<Unwinding>,
 }
 
 /// A finding: what does not hold.
@@ -52,14 +94,29 @@ impl Reference {
     pub fn new(state: &State) -> Self {
         let ledger = Ledger::read(state);
         let flows = ledger.tills.map(|till| Flows { lent: till.cash, ..Flows::default() });
-        Self { ledger, flows }
+        let dust = vec![[[0; BUCKETS]; 2]; MARKETS];
+        Self { ledger, flows, dust_was: dust.clone(), dust, unwindings: Vec::new() }
     }
 
-    /// Follows an event; `after` gives clock and parameters.
+    /// Begins a step: what is remembered of the last one is forgotten.
+    pub fn begin(&mut self) {
+        self.unwindings.clear();
+        self.dust_was.clone_from(&self.dust);
+    }
+
+    /// What the buckets of a side may have more than their members, before or after the step.
+    #[must_use]
+    pub fn dust(&self, market: usize, side: usize) -> i128 {
+        let sum = |dust: &[[[i128; BUCKETS]; 2]]| dust[market][side].iter().sum::<i128>();
+        sum(&self.dust).max(sum(&self.dust_was))
+    }
+
+    /// Follows an event; the state after gives clock and parameters, the one before the average price that a settlement
+    /// looks at.
     ///
     /// # Errors
     /// What the event says and the model does not.
-    pub fn apply(&mut self, event: &Event, stage: &Stage, after: &State) -> Verdict {
+    pub fn apply(&mut self, event: &Event, stage: &Stage, [before, after]: [&State; 2]) -> Verdict {
         let ledger = &mut self.ledger;
         match event {
             Event::MarginAccountOpened(e) => {
@@ -84,11 +141,23 @@ impl Reference {
             Event::Redeemed(e) => self.redeemed(e, stage, after)?,
             Event::RedeemCancelled(e) => self.taken_back(e, stage, after)?,
             Event::LiquidityAllocated(e) => self.allocated(e, after)?,
-            Event::MarketSwept(e) => self.swept(e)?,
+            Event::MarketSwept(e) => self.swept(e, after)?,
+            Event::AuctionCalled(e) => self.auction_called(e, stage, after)?,
+            Event::Liquidated(e) => self.liquidated(e, stage, after)?,
+            Event::CollateralSold(e) => self.sold(e, stage, after)?,
+            Event::ClaimForfeited(e) => self.forfeited(e, stage)?,
+            Event::BankruptcyResolved(e) => self.resolved(e, stage, after)?,
+            Event::MarketRebalanced(e) => self.rebalanced(e, [before, after])?,
+            Event::MarketSettling(e) => self.frozen(e, [before, after])?,
+            Event::InsuranceFunded(e) => self.funded(e, after)?,
+            Event::BackstopStaked(e) => self.staked(e, after)?,
+            Event::UnstakeRequested(e) => self.cools(e, stage, after)?,
+            Event::Unstaked(e) => self.unstaked(e, stage, after)?,
+            Event::UnstakeCancelled(e) => self.restaked(e, stage)?,
             Event::InvariantsChecked(e) => require(e.ok, || "check_invariants says no".into())?,
             Event::VaultRefreshed(_) | Event::DelegateSet(_) => {}
             Event::ExchangeInitialized(_) | Event::VaultCreated(_) | Event::MarketCreated(_) => {
-                return Err(format!("nothing is listed in a walk: {event:?}"));
+                return Err(format!("not met in a walk: {event:?}"));
             }
         }
         Ok(())
@@ -110,6 +179,9 @@ impl Reference {
         self.flow(vault, amount, after)?;
         let holder = self.holder(stage, account)?;
         *(if vault == 0 { &mut holder.quote } else { &mut holder.collaterals[vault] }) += amount;
+        if amount < 0 && (holder.quote < 0 || holder.has_positions()) {
+            holder.auction = Auction::default(); // it was found to be well above its margin
+        }
         Ok(())
     }
 
@@ -147,7 +219,9 @@ impl Reference {
         let expected = (dynamics.funding, dynamics.borrow, dynamics.fractions);
         require(told == expected, || format!("rates and fractions {told:?} for {expected:?}"))?;
         let (told, carry) = ([e.carry_long, e.carry_short], dynamics.carry);
-        require(told == carry, || format!("carry {told:?} for {carry:?}"))
+        require(told == carry, || format!("carry {told:?} for {carry:?}"))?;
+        self.watch_exposure(market, after);
+        Ok(())
     }
 
     /// Carry up to now, as skew and rates have been.

@@ -44,6 +44,13 @@ impl Rng {
         choices[self.index(choices.len())]
     }
 
+    /// Brings these into any order.
+    pub fn shuffle<T>(&mut self, choices: &mut [T]) {
+        for last in (1..choices.len()).rev() {
+            choices.swap(last, self.index(last + 1));
+        }
+    }
+
     /// Of any magnitude from `low` to `high`, each octave as likely as the next.
     pub fn magnitude(&mut self, low: u64, high: u64) -> u64 {
         let octaves = (high / low.max(1)).max(1).ilog2();

@@ -3,21 +3,15 @@
 //!
 //! The markets are made to be in trouble. SOL is ordinary. BTC's open interest is capped low, so that caps
 //! are met, and it charges neither fee nor spread, so that nothing hides a rounding. JUP is thin, steep and quoted by two
-//! oracles: its cash runs out when the price jumps, the oracles can disagree, and a position can be a few lots.
+//! oracles: its cash runs out when the price jumps, the oracles can disagree, and a position can be a few lots; its winners pay
+//! for its losers before the fund does.
 
-use bulwark_sdk::engine::carry::CarryParams;
-use bulwark_sdk::engine::collateral::CollateralParams;
-use bulwark_sdk::engine::margin::RiskGroups;
-use bulwark_sdk::engine::market::MarketParams;
-use bulwark_sdk::engine::outflow::OutflowParams;
-use bulwark_sdk::engine::pool::{PoolParams, TrancheKind};
-use bulwark_sdk::engine::volatility::VolatilityParams;
+mod listing;
+
+use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::event::{Event, parse_log};
 use bulwark_sdk::instruction::{self as ix, OracleAccounts};
-use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs};
-use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::{MarketStatus, Vault};
+use bulwark_sdk::program::state::Vault;
 use bulwark_sdk::{Instruction, Pubkey, address};
 use litesvm::types::TransactionMetadata;
 use solana_message::Message;
@@ -25,7 +19,7 @@ use solana_signer::Signer;
 use solana_transaction::Transaction;
 
 use super::state::{Place, State};
-use crate::fixtures::{self, Asset, BTC_ASSET, DOLLAR, EXPONENT, PRINT, QUOTE_DECIMALS, SOL_ASSET};
+use crate::fixtures::{Asset, BTC_ASSET, DOLLAR, EXPONENT, PRINT, SOL_ASSET};
 use crate::oracle_accounts::{self, PYTH_RECEIVER, Print, Verification};
 use crate::world::World;
 
@@ -43,8 +37,12 @@ pub const ACCOUNTS: usize = ACTORS * SUBS;
 pub const NONCES: usize = 3;
 /// Redeem tickets of all actors.
 pub const TICKETS: usize = ACTORS * NONCES;
-/// Token accounts of an actor: one per vault and one for the shares of each tranche.
-const WALLETS: usize = VAULTS + 2;
+/// Kinds of shares: of the junior and the senior tranche, and of the backstop.
+const SHARES: usize = 3;
+/// Shares of the backstop among them.
+pub const BACKSTOP: usize = 2;
+/// Token accounts of an actor: one per vault and one for each kind of shares.
+const WALLETS: usize = VAULTS + SHARES;
 
 /// JUP at 90 cents.
 const JUP_ASSET: Asset = Asset { name: "JUP", lot_decimals: 6, price: PRINT / 10 * 9 };
@@ -59,6 +57,9 @@ pub const TWO_SOURCES: usize = 2;
 const LARGE_PROVIDER: usize = ACTORS - 1;
 /// How many.
 const LARGE: u64 = 800_000 * DOLLAR;
+
+/// Reserve of the insurance fund and stake behind it, each, to begin with.
+const BACKING: u64 = 25_000 * DOLLAR;
 
 /// Who and what there is.
 pub struct Stage {
@@ -78,17 +79,24 @@ impl Stage {
     /// Place of the insurance fund.
     pub const FUND: Place = 2;
     const FIRST_SHARES: Place = 3;
-    const FIRST_MARKET: Place = Self::FIRST_SHARES + 2;
+    const FIRST_MARKET: Place = Self::FIRST_SHARES + SHARES;
     const FIRST_VAULT: Place = Self::FIRST_MARKET + MARKETS;
     const FIRST_TOKENS: Place = Self::FIRST_VAULT + VAULTS;
     const FIRST_MARGIN: Place = Self::FIRST_TOKENS + VAULTS;
     const FIRST_TICKET: Place = Self::FIRST_MARGIN + ACCOUNTS;
-    const FIRST_WALLET: Place = Self::FIRST_TICKET + TICKETS;
+    const FIRST_UNSTAKE: Place = Self::FIRST_TICKET + TICKETS;
+    const FIRST_WALLET: Place = Self::FIRST_UNSTAKE + TICKETS;
 
-    /// Place of a tranche's share mint.
+    /// Place of the mint of a kind of shares.
     #[must_use]
-    pub const fn share_mint(tranche: usize) -> Place {
-        Self::FIRST_SHARES + tranche
+    pub const fn share_mint(kind: usize) -> Place {
+        Self::FIRST_SHARES + kind
+    }
+
+    /// Place of an unstake ticket.
+    #[must_use]
+    pub const fn unstake_place(ticket: usize) -> Place {
+        Self::FIRST_UNSTAKE + ticket
     }
 
     /// Place of a redeem ticket.
@@ -135,10 +143,10 @@ impl Stage {
         kind.map_or(key, |kind| self.keys[Self::wallet(actor, kind)])
     }
 
-    /// Place of an actor's pool shares of a tranche.
+    /// Place of an actor's shares of a kind.
     #[must_use]
-    pub const fn shares(actor: usize, tranche: usize) -> Place {
-        Self::wallet(actor, VAULTS + tranche)
+    pub const fn shares(actor: usize, kind: usize) -> Place {
+        Self::wallet(actor, VAULTS + kind)
     }
 
     /// Whose margin account this is.
@@ -159,7 +167,7 @@ impl Stage {
         self.actors.iter().position(|actor| actor == key)
     }
 
-    /// The redeem ticket of an owner.
+    /// The redeem or unstake ticket of an owner.
     #[must_use]
     pub fn ticket(&self, owner: &Pubkey, nonce: u64) -> Option<usize> {
         let nonce = usize::try_from(nonce).ok().filter(|nonce| *nonce < NONCES)?;
@@ -172,14 +180,15 @@ impl Stage {
     /// If a transaction is refused.
     #[must_use]
     pub fn build() -> (World, Self) {
-        let mut world = exchange();
+        let mut world = listing::exchange();
         for (index, asset) in ASSETS.iter().enumerate() {
-            list(&mut world, index, asset);
+            listing::list(&mut world, index, asset);
         }
-        let provider = world.trader(2_000_000 * DOLLAR);
+        let provider = world.trader(2_000_000 * DOLLAR + 2 * BACKING);
         let mut stage = Self { keys: Vec::new(), actors: Vec::new(), payer: world.payer.pubkey() };
         stage.keys.extend([address::exchange(), address::pool(), address::insurance_fund()]);
         stage.keys.extend(TrancheKind::BOTH.map(address::share_mint));
+        stage.keys.push(address::backstop_mint());
         stage.keys.extend(&world.listings.markets);
         stage.keys.extend(world.listings.vaults.iter().map(|v| v.address));
         stage.keys.extend(world.listings.vaults.iter().map(|v| v.token_account));
@@ -189,6 +198,11 @@ impl Stage {
         let large = stage.keys[Stage::shares(LARGE_PROVIDER, 0)];
         world.write_tokens(shares, |tokens| tokens.amount -= LARGE);
         world.write_tokens(large, |tokens| tokens.amount += LARGE);
+        world.fund_insurance(&provider, BACKING).expect("fund_insurance");
+        let stake = world.stake(&provider, BACKING).expect("stake_backstop");
+        let staked = stage.keys[Stage::shares(LARGE_PROVIDER, BACKSTOP)];
+        world.write_tokens(stake, |tokens| tokens.amount -= BACKING);
+        world.write_tokens(staked, |tokens| tokens.amount += BACKING);
         for market in 0..MARKETS {
             let allocate = ix::allocate_liquidity(&world.listings, narrow(market));
             world.send(&[allocate], &[]).expect("allocate_liquidity");
@@ -208,7 +222,7 @@ impl Stage {
 
     /// Actors with more tokens than they can use, and the first margin account of most.
     fn people(&mut self, world: &mut World) {
-        let (mut tickets, mut wallets) = (Vec::new(), Vec::new());
+        let (mut tickets, mut stakes, mut wallets) = (Vec::new(), Vec::new(), Vec::new());
         for actor in 0..ACTORS {
             let key = world.keypair();
             let owner = key.pubkey();
@@ -222,11 +236,14 @@ impl Stage {
             let mints = world.listings.vaults.iter().map(|v| v.mint).collect::<Vec<_>>();
             wallets.extend(mints.into_iter().map(|mint| world.create_tokens(mint, owner, 1 << 56)));
             let shares = TrancheKind::BOTH.map(address::share_mint);
-            wallets.extend(shares.map(|mint| world.create_tokens(mint, owner, 0)));
+            let kinds = shares.into_iter().chain([address::backstop_mint()]);
+            wallets.extend(kinds.map(|mint| world.create_tokens(mint, owner, 0)));
             tickets.extend((0..NONCES).map(|nonce| address::redeem_ticket(&owner, nonce as u64)));
+            stakes.extend((0..NONCES).map(|nonce| address::unstake_ticket(&owner, nonce as u64)));
             self.actors.push(owner);
         }
         self.keys.extend(tickets);
+        self.keys.extend(stakes);
         self.keys.extend(wallets);
     }
 }
@@ -237,137 +254,12 @@ pub fn narrow(index: usize) -> u16 {
     u16::try_from(index).expect("a small index")
 }
 
-/// An exchange on which redemptions are quick and limits are met: `World::empty` with other parameters.
-fn exchange() -> World {
-    let mut world = World::bare();
-    let mint = fixtures::address("USDC");
-    world.create_mint(mint, QUOTE_DECIMALS);
-    let usual = world.initialize_args();
-    let args = InitializeExchangeArgs {
-        pool_params: PoolParams {
-            redeem_delay: 3_600,
-            senior_rate_ppm: 300_000,
-            max_senior_ratio_ppm: 500_000,
-            max_utilisation_ppm: 100_000,
-            ..usual.pool_params
-        },
-        quote_params: CollateralParams {
-            outflow: OutflowParams { floor: 20_000 * DOLLAR, max_ppm: 50_000, _padding: 0 },
-            ..fixtures::collateral_params(20_000_000 * DOLLAR)
-        },
-        risk_groups: RiskGroups { offset_ppm: [500_000, 0, 0, 0, 0, 0, 0, 0] },
-        ..usual
-    };
-    let deployer = world.deployer.insecure_clone();
-    let init = ix::initialize_exchange(deployer.pubkey(), (mint, address::TOKEN_PROGRAM), args);
-    world.send(&[init], &[&deployer]).expect("initialize_exchange");
-    world.listings.vaults.push(VaultListing::of_mint(mint, address::TOKEN_PROGRAM));
-    world.open_cap();
-    world
-}
-
-/// Parameters of a market: see the head of this module. Prices move a hundred times as wildly here as they do
-/// elsewhere, so margin and spread follow them at a smaller multiple; carry runs fast, so that it is felt.
-fn params(market: usize, asset: &Asset) -> MarketParams {
-    let live = asset.live_params();
-    let usual = MarketParams {
-        target_weight_ppm: 500_000,
-        oi_margin_low: 200_000 * DOLLAR,
-        oi_margin_high: 20_000_000 * DOLLAR,
-        risk_group: 1,
-        carry: CarryParams {
-            funding_velocity_ppm: 10_000_000,
-            borrow_base_ppm: 500,
-            borrow_slope_ppm: 20_000,
-            borrow_steep_ppm: 200_000,
-            ..live.carry
-        },
-        volatility: VolatilityParams {
-            spread_sigma_ppm: 500_000,
-            mmf_sigma_ppm: 1_500_000,
-            imf_sigma_ppm: 600_000,
-            ..live.volatility
-        },
-        ..live
-    };
-    match market {
-        0 => usual,
-        1 => MarketParams {
-            max_oi: asset.lots_worth(600_000),
-            share_floor: asset.lots_worth(200_000),
-            target_weight_ppm: 400_000,
-            taker_fee_ppm: 0,
-            base_spread_ppm: 0,
-            conf_spread_ppm: 0,
-            carry: CarryParams { funding_max_ppm: 500, ..usual.carry },
-            volatility: VolatilityParams { spread_sigma_ppm: 0, ..usual.volatility },
-            ..usual
-        },
-        _ => MarketParams {
-            skew_scale: asset.lots_worth(20_000_000),
-            max_impact_ppm: 10_000,
-            mmf_ppm: 40_000,
-            max_skew_ppm: 2_000_000,
-            profit_cap_ppm: 900_000,
-            target_weight_ppm: 50_000,
-            max_share_ppm: 1_000_000,
-            min_notional: 1,
-            step: 1,
-            risk_group: 0,
-            ..usual
-        },
-    }
-}
-
-/// Parameters of a vault: its cap is met by two generous depositors, its soft cap by one, and not everything leaves in
-/// an hour.
-fn collateral(market: usize) -> CollateralParams {
-    let one = 10_u64.pow(u32::from(TOKEN_DECIMALS[market]));
-    let tokens = |dollars: u64| {
-        let tokens = u128::from(dollars) * u128::from(one) * 100_000_000
-            / u128::try_from(ASSETS[market].price).expect("above zero");
-        u64::try_from(tokens).expect("fits")
-    };
-    let cap = 50_000 * one;
-    CollateralParams {
-        soft_cap: tokens(if market == TWO_SOURCES { 15_000 } else { 60_000 }),
-        outflow: OutflowParams { floor: tokens(20_000).min(cap / 20), max_ppm: 100_000, _padding: 0 },
-        ..fixtures::collateral_params(cap)
-    }
-}
-
 /// The oracle accounts of a market or its vault.
 #[must_use]
 pub fn oracles(market: usize) -> OracleAccounts {
     let asset = &ASSETS[market];
     let secondary = (market == TWO_SOURCES).then(|| World::oracle_key(asset, 1));
     OracleAccounts { primary: World::oracle_key(asset, 0), secondary }
-}
-
-/// Lists an asset as a market and as a collateral.
-fn list(world: &mut World, market: usize, asset: &Asset) {
-    let admin = world.admin.insecure_clone();
-    let keys = (admin.pubkey(), world.payer.pubkey());
-    for source in 0..2 {
-        print(world, (market, source), (asset.price, 1), 0);
-    }
-    let second =
-        if market == TWO_SOURCES { fixtures::pyth_source(asset.feed(1)) } else { OracleSource::NONE };
-    let sources = [fixtures::pyth_source(asset.feed(0)), second];
-    let (index, status) = (narrow(market), MarketStatus::Active);
-    let args = CreateMarketArgs { index, status, sources, params: params(market, asset) };
-    world.send(&ix::create_market(keys, oracles(market), args), &[&admin]).expect("create_market");
-    world.listings.markets.push(address::market(index));
-
-    let mint = fixtures::address(&format!("{} mint", asset.name));
-    world.create_mint(mint, TOKEN_DECIMALS[market]);
-    let args = CreateVaultArgs { sources, params: collateral(market) };
-    let create = ix::create_vault(keys, (mint, address::TOKEN_PROGRAM), oracles(market), args);
-    world.send(&[create], &[&admin]).expect("create_vault");
-    world.listings.vaults.push(VaultListing::of_mint(mint, address::TOKEN_PROGRAM));
-    if market != TWO_SOURCES {
-        world.open_cap(); // the other's cap opens while the walk goes on
-    }
 }
 
 /// Writes an oracle account of a market's asset: price and confidence in dollars with eight decimals, `age`

@@ -6,7 +6,7 @@ use anchor_lang::Discriminator;
 use bulwark_sdk::account::decode;
 use bulwark_sdk::health::Snapshot;
 use bulwark_sdk::program::state::{
-    Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, Vault,
+    Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, UnstakeTicket, Vault,
 };
 use bulwark_sdk::{Pubkey, address};
 use solana_account::{AccountSharedData, ReadableAccount};
@@ -19,6 +19,8 @@ use crate::world::World;
 pub struct State {
     /// Clock, unix seconds.
     pub now: i64,
+    /// Slot.
+    pub slot: u64,
     /// Accounts that the program owns, known to the stage or not.
     pub owned: usize,
     accounts: Vec<Option<AccountSharedData>>,
@@ -34,7 +36,7 @@ impl State {
         let accounts = &world.svm.accounts_db().inner;
         let owned = accounts.values().filter(|a| *a.owner() == address::PROGRAM).count();
         let accounts = stage.keys.iter().map(|key| existing(accounts.get(key))).collect();
-        Self { now: world.now(), owned, accounts }
+        Self { now: world.now(), slot: world.slot(), owned, accounts }
     }
 
     /// Places whose accounts differ between two states.
@@ -117,10 +119,17 @@ impl State {
         self.accounts[place].as_ref().map(|_| self.get(place))
     }
 
-    /// Supply of a tranche's share mint.
+    /// An unstake ticket, `None` unless there is one.
     #[must_use]
-    pub fn share_supply(&self, tranche: usize) -> u64 {
-        let mint = self.accounts[Stage::share_mint(tranche)].as_ref().expect("the mint exists");
+    pub fn unstake_ticket(&self, ticket: usize) -> Option<&UnstakeTicket> {
+        let place = Stage::unstake_place(ticket);
+        self.accounts[place].as_ref().map(|_| self.get(place))
+    }
+
+    /// Supply of a kind of shares: of a tranche, or of the backstop.
+    #[must_use]
+    pub fn share_supply(&self, kind: usize) -> u64 {
+        let mint = self.accounts[Stage::share_mint(kind)].as_ref().expect("the mint exists");
         u64::from_le_bytes(mint.data()[36..44].try_into().expect("eight bytes"))
     }
 }

@@ -3,11 +3,14 @@
 //! A new instruction of the program becomes one variant of [`Step`] and one arm of [`Step::instructions`];
 //! [`super::choose`] decides when it is tried, and [`super::reference`] what its event means.
 
+mod distress;
+mod others;
+
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, BuildError, Margin, Order, TriggerOrder};
-use bulwark_sdk::program::state::{MarginAccount, RedeemTicket};
+use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::{Instruction, Pubkey};
 
 use super::stage::{self, ACCOUNTS, Stage, narrow};
@@ -21,6 +24,8 @@ use crate::world::World;
 pub enum Step {
     /// Time passes.
     Wait { seconds: i64 },
+    /// Time passes, slot by slot.
+    Slots { slots: u64 },
     /// An oracle prints: dollars with eight decimals, `age` seconds old.
     Print { market: usize, source: u8, price: i64, conf: u64, age: i64 },
     /// Tokens are sent to a vault from outside.
@@ -65,6 +70,36 @@ pub enum Step {
     Allocate { market: usize },
     /// See the instruction of this name.
     Sweep { market: usize },
+    /// See the instruction of this name; `by` signs for the account `liquidator`.
+    Liquidate { by: usize, liquidator: usize, account: usize, order: Taking, flaw: Flaw },
+    /// See the instruction of this name.
+    LiquidateToPool { account: usize, market: usize, keeper: Option<usize>, flaw: Flaw },
+    /// See the instruction of this name; `by` signs for the account `liquidator`.
+    LiquidateCollateral {
+        by: usize,
+        liquidator: usize,
+        account: usize,
+        creditor: Option<usize>,
+        vault: usize,
+        amount: u64,
+        flaw: Flaw,
+    },
+    /// See the instruction of this name.
+    Resolve { account: usize, market: usize, flaw: Flaw },
+    /// See the instruction of this name.
+    Deleverage { account: usize, market: usize, keeper: Option<usize>, flaw: Flaw },
+    /// See the instruction of this name.
+    Rebalance { market: usize },
+    /// See the instruction of this name.
+    FundInsurance { actor: usize, amount: u64, flaw: Flaw },
+    /// See the instruction of this name.
+    Stake { actor: usize, amount: u64, flaw: Flaw },
+    /// See the instruction of this name.
+    RequestUnstake { actor: usize, nonce: u64, shares: u64, flaw: Flaw },
+    /// See the instruction of this name.
+    Unstake { actor: usize, nonce: u64, least: u64, flaw: Flaw },
+    /// See the instruction of this name.
+    CancelUnstake { actor: usize, nonce: u64, flaw: Flaw },
     /// See the instruction of this name; with all members of the market.
     CheckInvariants { market: usize, vault: usize },
 }
@@ -77,6 +112,17 @@ pub struct Trade {
     /// Side of the position.
     pub side: Side,
     /// Lots.
+    pub lots: u64,
+    /// Q32.32; `None` takes any price.
+    pub limit: Option<u64>,
+}
+
+/// What a liquidator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taking {
+    /// Market.
+    pub market: usize,
+    /// Most lots.
     pub lots: u64,
     /// Q32.32; `None` takes any price.
     pub limit: Option<u64>,
@@ -139,7 +185,7 @@ impl Step {
         };
         let one = |instruction: Instruction, flaw: Flaw| Ok(Some(vec![flaw.put(instruction, stage)]));
         match *self {
-            Self::Wait { .. } | Self::Print { .. } | Self::Donate { .. } => Ok(None),
+            Self::Wait { .. } | Self::Slots { .. } | Self::Print { .. } | Self::Donate { .. } => Ok(None),
             Self::RefreshMarket { market } => {
                 one(ix::refresh_market(narrow(market), stage::oracles(market)), Flaw::None)
             }
@@ -197,6 +243,17 @@ impl Step {
             | Self::RequestRedeem { .. }
             | Self::Redeem { .. }
             | Self::CancelRedeem { .. } => self.liquidity(world, stage, now),
+            Self::Liquidate { .. }
+            | Self::LiquidateToPool { .. }
+            | Self::LiquidateCollateral { .. }
+            | Self::Resolve { .. }
+            | Self::Deleverage { .. }
+            | Self::Rebalance { .. } => self.distress(world, stage, now),
+            Self::FundInsurance { .. }
+            | Self::Stake { .. }
+            | Self::RequestUnstake { .. }
+            | Self::Unstake { .. }
+            | Self::CancelUnstake { .. } => self.backstop(world, stage, now),
             Self::Allocate { market } => one(ix::allocate_liquidity(listings, narrow(market)), Flaw::None),
             Self::Sweep { market } => one(ix::sweep_market(narrow(market)), Flaw::None),
             Self::CheckInvariants { market, vault } => {
@@ -208,67 +265,6 @@ impl Step {
         }
     }
 
-    /// As [`Step::instructions`] for triggers.
-    fn trigger(&self, world: &World, stage: &Stage, now: &State) -> Result<Plan, BuildError> {
-        let (listings, closed) = (&world.listings, bytemuck::zeroed_box::<MarginAccount>());
-        let key = |account| stage.keys[Stage::margin(account)];
-        let account = |account| now.margin(account).unwrap_or(&closed);
-        let (instruction, flaw) = match *self {
-            Self::PlaceTrigger { by, account: at, wish, flaw } => {
-                let margin = Margin { address: key(at), account: account(at) };
-                (ix::place_trigger(listings, stage.actors[by], margin, &wish.order())?, flaw)
-            }
-            Self::CancelTrigger { by, account: at, id, flaw } => {
-                let margin = Margin { address: key(at), account: account(at) };
-                (ix::cancel_trigger(stage.actors[by], margin, id), flaw)
-            }
-            Self::ExecuteTrigger { account: at, id, keeper, market, flaw } => {
-                // Whoever asks for what is not there, or elsewhere, believes something else of the account.
-                let mut believed = Box::new(*account(at));
-                let slot = believed.triggers.iter().position(|t| t.is_set() && t.id == id).unwrap_or(0);
-                let trigger = &mut believed.triggers[slot];
-                trigger.id = id;
-                trigger.market = market.map_or(trigger.market, narrow);
-                let margin = Margin { address: key(at), account: &believed };
-                (ix::execute_trigger(listings, margin, id, keeper.map(key))?, flaw)
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(vec![flaw.put(instruction, stage)]))
-    }
-
-    /// As [`Step::instructions`] for the pool's shares.
-    fn liquidity(&self, world: &World, stage: &Stage, now: &State) -> Result<Plan, BuildError> {
-        let listings = &world.listings;
-        let wallet = |actor| stage.keys[Stage::wallet(actor, 0)];
-        let shares = |actor, tranche: TrancheKind| stage.keys[Stage::shares(actor, tranche as usize)];
-        let ticket = |actor, nonce| {
-            let (owner, payer) = (stage.actors[actor], stage.payer);
-            let written = stage.ticket(&owner, nonce).and_then(|ticket| now.ticket(ticket));
-            *written.unwrap_or(&RedeemTicket { owner, payer, nonce, ..bytemuck::Zeroable::zeroed() })
-        };
-        let (instruction, flaw) = match *self {
-            Self::AddLiquidity { actor, tranche, amount, flaw } => {
-                let keys = (stage.actors[actor], wallet(actor), shares(actor, tranche));
-                (ix::add_liquidity(listings, tranche, keys, (amount, 0))?, flaw)
-            }
-            Self::RequestRedeem { actor, tranche, nonce, shares: amount, flaw } => {
-                let keys = (stage.actors[actor], stage.payer, shares(actor, tranche));
-                (ix::request_redeem(listings, tranche, keys, (nonce, amount)), flaw)
-            }
-            Self::Redeem { actor, nonce, least, flaw } => {
-                (ix::redeem(listings, &ticket(actor, nonce), (wallet(actor), least))?, flaw)
-            }
-            Self::CancelRedeem { actor, nonce, flaw } => {
-                let ticket = ticket(actor, nonce);
-                let tranche = TrancheKind::BOTH[usize::from(ticket.tranche)];
-                (ix::cancel_redeem(stage.actors[actor], &ticket, shares(actor, tranche)), flaw)
-            }
-            _ => return Ok(None),
-        };
-        Ok(Some(vec![flaw.put(instruction, stage)]))
-    }
-
     /// Whether it was signed for another incarnation of its account.
     #[must_use]
     pub const fn names_another_incarnation(&self) -> bool {
@@ -278,6 +274,8 @@ impl Step {
             | Self::PlaceTrigger { flaw, .. }
             | Self::CancelTrigger { flaw, .. }
             | Self::Open { flaw, .. }
+            | Self::Liquidate { flaw, .. }
+            | Self::LiquidateCollateral { flaw, .. }
             | Self::Close { flaw, .. } => matches!(flaw, Flaw::FirstArgument),
             _ => false,
         }
@@ -287,6 +285,7 @@ impl Step {
     pub fn happen(&self, world: &mut World, stage: &Stage) {
         match *self {
             Self::Wait { seconds } => world.advance(seconds),
+            Self::Slots { slots } => world.advance_slots(slots),
             Self::Print { market, source, price, conf, age } => {
                 stage::print(world, (market, source), (price, conf), age);
             }

@@ -1,16 +1,18 @@
 //! What a trade must keep: caps, its own limit price, and the account's health.
 
-use bulwark_sdk::engine::margin::{Health, HealthType};
+use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::engine::trade::Order;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::health::{HealthError, Intent, Preview};
 use bulwark_sdk::program::events::Traded;
-use bulwark_sdk::program::state::{MarginAccount, Market};
+use bulwark_sdk::program::state::MarginAccount;
 
 use super::Moment;
-use crate::walk::exact::{Curve, Mark, UNIT, allowed_by, mul_div_ceil, mul_div_floor};
-use crate::walk::reference::{Verdict, require};
+use crate::walk::exact::{
+    Curve, Mark, UNIT, allowed_by, floor, mul_div_ceil, mul_div_floor, ppm, ppm_ceil, worth_ceil,
+};
+use crate::walk::reference::{Ledger, Verdict, require};
 use crate::walk::stage::narrow;
 use crate::walk::step::{Flaw, Step, Trade};
 
@@ -20,11 +22,6 @@ fn only_trade<'a>(m: &Moment<'a>) -> Option<&'a Traded> {
         [Event::Traded(e)] | [Event::Traded(e), Event::TriggerExecuted(_)] => Some(e),
         _ => None,
     }
-}
-
-/// `ppm` of an amount, rounded down.
-fn ppm(amount: i128, ppm: u32) -> i128 {
-    mul_div_floor(amount, i128::from(ppm), 1_000_000)
 }
 
 /// After an increase the position is worth its minimum, and open interest, the account's share of it, skew, impact and
@@ -37,8 +34,9 @@ pub(super) fn an_increase_keeps_the_caps(m: &Moment<'_>) -> Verdict {
     let core = &m.after.market(market).core;
     let (params, price) = (&core.params, i128::from(core.oracle.price.to_bits()));
     let side = if e.lots > 0 { Side::Long } else { Side::Short };
-    let oi = m.is.members(market).filter(|held| held.side == side).map(|held| held.b.abs()).sum::<i128>();
-    require(oi <= i128::from(params.max_oi), || format!("open interest {oi}"))?;
+    let oi = m.is.sides(market)[side as usize].0.abs();
+    let most = ppm(params.max_oi.into(), m.was.tills[market].scale);
+    require(oi <= most, || format!("open interest {oi} above {most}"))?;
     let lots = i128::from(e.position_lots).abs();
     let share = ppm(oi, params.max_share_ppm);
     require(lots <= share || oi <= i128::from(params.share_floor), || format!("{lots} of {oi} lots"))?;
@@ -46,8 +44,10 @@ pub(super) fn an_increase_keeps_the_caps(m: &Moment<'_>) -> Verdict {
     require(worth >= i128::from(params.min_notional), || format!("a position worth {worth}"))?;
 
     let (was, is) = (m.was.skew(market), m.is.skew(market));
-    let (cash, mark) = (m.is.tills[market].cash, Mark::of(core));
-    let owed = m.is.members(market).map(|held| mark.value(held)).sum::<i128>();
+    // What losers owe is nothing to lend against.
+    let cash = (m.is.tills[market].cash - m.was.tills[market].unbacked).max(0);
+    let mark = Mark::of(core);
+    let owed = m.is.owed(market, &mark);
     let profit = ppm(cash, params.profit_cap_ppm);
     require(owed <= profit * UNIT, || format!("traders' profit {owed}/2^48 above {profit}"))?;
     if is.abs() > was.abs() {
@@ -125,6 +125,18 @@ pub(super) fn a_quote_is_what_happens(m: &Moment<'_>) -> Verdict {
     require(told == is, || format!("quoted {position:?}, got {e:?}"))
 }
 
+/// The account as it was, with its pending unwinds applied: whoever leaves a bucket last leaves it as new.
+fn unwound(m: &Moment<'_>, account: &MarginAccount) -> MarginAccount {
+    let mut account = *account;
+    for position in account.positions.iter_mut().filter(|p| p.is_open()) {
+        let (market, side) = (usize::from(position.market), position.side().expect("a side"));
+        let [before, after] = [m.before, m.after].map(|state| state.market(market).core.book.side(side));
+        before.settle(position).expect("a member");
+        position.unwind = after.bucket(position.bucket).expect("a bucket").unwind;
+    }
+    account
+}
+
 /// A decrease leaves the account's excess over maintenance margin no lower than it was, or leaves it healthy; where the
 /// other legs have no price, the traded leg and the quote balance alone must not fall.
 pub(super) fn a_decrease_helps_or_leaves_enough(m: &Moment<'_>) -> Verdict {
@@ -132,32 +144,30 @@ pub(super) fn a_decrease_helps_or_leaves_enough(m: &Moment<'_>) -> Verdict {
         return Ok(());
     };
     let (market, place) = (usize::from(e.market), m.stage.account(&e.account).ok_or("unknown account")?);
-    let excess = |account: Option<&MarginAccount>, market: &Market| {
-        let account = account.ok_or("no account")?;
-        let mut sum = account.quote.0;
-        if let Some(slot) = account.position(market.index) {
-            let leg = Health::of_position_at_stored_price(
-                &market.core,
-                &account.positions[slot],
-                HealthType::Maint,
-            );
-            sum += leg.and_then(Health::excess).map_err(|e| e.to_string())?.0;
-        }
-        Ok::<i64, String>(sum)
+    // The traded leg and the quote balance at the price and the carry of after.
+    let excess = |ledger: &Ledger| {
+        let holder = ledger.holders[place].ok_or("no account")?;
+        let dynamics = &m.is.dynamics[market];
+        let leg = holder.positions[market].map_or(0, |held| {
+            let mmf = u32::try_from(dynamics.fractions[1]).unwrap_or(u32::MAX);
+            let needs = ppm_ceil(worth_ceil(held.b.abs(), dynamics.price), mmf);
+            floor(dynamics.mark().value(&held)) - needs
+        });
+        Ok::<i128, String>(holder.quote + leg)
     };
     let account = m.after.margin(place);
     let whole = |account: Option<&MarginAccount>| {
         let health = m.after.snapshot().health(account?, HealthType::Maint).ok()?;
         health.excess().ok()
     };
-    if let (Some(before), Some(after)) = (whole(m.before.margin(place)), whole(account)) {
+    let before = m.before.margin(place).map(|account| unwound(m, account));
+    if let (Some(before), Some(after)) = (whole(before.as_ref()), whole(account)) {
         // Two requirements of a group are rounded up.
         let holds = after.0 >= before.0 - 2 || after.0 >= 0;
         return require(holds, || format!("excess fell from {} to {}", before.0, after.0));
     }
     // Carry is that of now for both: it is no part of the decrease.
-    let before = excess(m.before.margin(place), m.after.market(market))?;
-    let after = excess(account, m.after.market(market))?;
+    let (before, after) = (excess(m.was)?, excess(m.is)?);
     if after >= before {
         return Ok(());
     }

@@ -22,13 +22,27 @@ fn reasons(step: &Step) -> Option<&'static [&'static str]> {
     const NOT_OPEN: &str = "AccountOwnedByWrongProgram";
     match step {
         Step::Sweep { .. } | Step::CheckInvariants { .. } => Some(&[]),
-        Step::Settle { .. } => Some(&["NoPosition", NOT_OPEN]),
-        Step::Allocate { .. } => Some(&["NothingToAllocate", "PriceStale", "PriceWide", "PriceDivergent"]),
+        Step::Settle { .. } => Some(&["NoPosition", "ClaimsWait", NOT_OPEN]),
+        Step::Allocate { .. } => {
+            Some(&["NothingToAllocate", "Settling", "PriceStale", "PriceWide", "PriceDivergent"])
+        }
         Step::Deposit { flaw: Flaw::None, .. } => {
             Some(&["ZeroAmount", "insufficient funds", "DepositCap", "NewCollateralByStranger", NOT_OPEN])
         }
+        Step::Liquidate { .. }
+        | Step::LiquidateToPool { .. }
+        | Step::LiquidateCollateral { .. }
+        | Step::Resolve { .. }
+        | Step::Deleverage { .. }
+        | Step::Rebalance { .. }
+        | Step::FundInsurance { .. }
+        | Step::Stake { .. }
+        | Step::RequestUnstake { .. }
+        | Step::Unstake { .. }
+        | Step::CancelUnstake { .. } => super::reasons::reasons(step),
         Step::Close { flaw: Flaw::None, order: Trade { lots: u64::MAX, limit: None, .. }, .. } => Some(&[
             "NoPosition",
+            "Settling",
             "ZeroAmount",      // a claim: it is settled, not closed
             "PriceOutOfRange", // the order is of the other side, and so is its limit
             "Unauthorized",
@@ -54,8 +68,10 @@ fn reasons(step: &Step) -> Option<&'static [&'static str]> {
 }
 
 /// What passes by itself, the caps, and an account that is not the one that was asked for.
-const EXECUTE: [&str; 17] = [
-    "Overflow", // see below
+const EXECUTE: [&str; 19] = [
+    "Settling",
+    "ReduceOnly", // a market that settles
+    "Overflow",   // see below
     "NoTrigger",
     "TriggerNotMet",
     "LimitPrice",

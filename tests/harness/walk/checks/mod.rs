@@ -5,17 +5,23 @@
 
 mod ledger;
 mod limits;
+mod liquidation;
 mod liveness;
 mod oracle;
 mod pool;
 mod positions;
+mod reasons;
 mod redeem;
+
 mod triggers;
 mod value;
+mod waterfall;
 
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::program::events::{CancelReason, RedeemRequested, Redeemed};
+use bulwark_sdk::program::events::{
+    CancelReason, LiquidationKind, RedeemRequested, Redeemed, UnstakeRequested, Unstaked,
+};
 
 use super::exact::Mark;
 use super::reference::{Ledger, Reference, Verdict, require};
@@ -67,16 +73,17 @@ impl Moment<'_> {
 pub type Check = fn(&Moment<'_>) -> Verdict;
 
 /// What must hold even if nothing changed.
-const ALWAYS: [(&str, Check); 5] = [
+const ALWAYS: [(&str, Check); 6] = [
     ("a refusal changes nothing", a_refusal_changes_nothing),
     ("a quote is what happens", limits::a_quote_is_what_happens),
     ("I12: a gate lets through what it can", redeem::i12_a_gate_lets_through_what_it_can),
     ("a refusal has a reason", liveness::a_refusal_has_a_reason),
+    ("a liquidation is refused for its reason", reasons::a_liquidation_is_refused_for_its_reason),
     ("I13: prices are used as the table says", oracle::i13_prices_are_used_as_the_table_says),
 ];
 
 /// What still holds unless something changed.
-const ON_CHANGE: [(&str, Check); 27] = [
+const ON_CHANGE: [(&str, Check); 36] = [
     ("the reference agrees", the_reference_agrees),
     ("who may, acts", who_may_acts),
     ("I1: ledgers are tokens", ledger::i1_ledgers_are_tokens),
@@ -85,6 +92,11 @@ const ON_CHANGE: [(&str, Check); 27] = [
     ("I3: a position is filed under its entry", positions::i3_a_position_is_filed_under_its_entry),
     ("I4: money leaves by withdrawal only", ledger::i4_money_leaves_by_withdrawal_only),
     ("I4: what is left suffices", ledger::i4_what_is_left_suffices),
+    ("I5: deleveraging costs nobody", liquidation::i5_deleveraging_costs_nobody),
+    ("I6: winners lose the same share", waterfall::i6_winners_lose_the_same_share),
+    ("I7: a fill makes nobody worse", liquidation::i7_a_fill_makes_nobody_worse),
+    ("I7: a sale is worth its price", liquidation::i7_a_sale_is_worth_its_price),
+    ("I8: a tier pays when the one before cannot", waterfall::i8_a_tier_pays_when_the_one_before_cannot),
     ("I10: a round trip costs spread and fees", value::i10_a_round_trip_costs_spread_and_fees),
     ("I11: carry sums to zero", positions::i11_carry_sums_to_zero),
     ("I12: a deposit lowers no share price", pool::i12_a_deposit_lowers_no_share_price),
@@ -93,12 +105,16 @@ const ON_CHANGE: [(&str, Check); 27] = [
     ("I12: a ticket is paid the less of then and now", redeem::i12_a_ticket_is_paid_the_less_of_then_and_now),
     ("I12: a tranche comes before the other", redeem::i12_junior_bears_losses_first),
     ("I13: time goes on", oracle::i13_time_goes_on),
+    ("I12: a stake is nobody's way out", waterfall::i12_a_stake_is_nobodys_way_out),
+    ("I15: stake is slashed alike", waterfall::i15_stake_is_slashed_alike),
     ("I16: nobody gains by acting", value::i16_nobody_gains_by_acting),
     ("I17: traders get what came in", ledger::i17_traders_get_what_came_in),
+    ("I17: debts are held back", ledger::i17_debts_are_held_back),
     ("I17: a loss is not refilled", pool::i17_a_loss_is_not_refilled),
     ("an increase keeps the caps", limits::an_increase_keeps_the_caps),
     ("a fill keeps its limit", limits::a_fill_keeps_its_limit),
     ("a decrease helps or leaves enough", limits::a_decrease_helps_or_leaves_enough),
+    ("a liquidator gets what he asked for", liquidation::a_liquidator_gets_what_he_asked_for),
     ("a trigger keeps its word", triggers::a_trigger_keeps_its_word),
     ("a trigger is cancelled for a reason", triggers::a_trigger_is_cancelled_for_a_reason),
     ("a keeper gets the fee", triggers::a_keeper_gets_the_fee),
@@ -166,7 +182,18 @@ fn who_may_acts(m: &Moment<'_>) -> Verdict {
                 require(own || over, || format!("the provider did not sign {event:?}"))?;
                 continue;
             }
-            Event::RedeemRequested(RedeemRequested { provider, .. })
+            Event::Liquidated(e) if e.kind == LiquidationKind::Takeover => (e.liquidator, true),
+            Event::CollateralSold(e) => (e.liquidator, true),
+            Event::UnstakeCancelled(e) => {
+                let ticket = m.stage.ticket(&e.staker, e.nonce).and_then(|t| m.was.cooling[t]);
+                let over = ticket.is_some_and(|t| m.after.now > t.since + 16 * 86_400);
+                let own = m.signers.contains(&e.staker);
+                require(own || over, || format!("the staker did not sign {event:?}"))?;
+                continue;
+            }
+            Event::UnstakeRequested(UnstakeRequested { staker: provider, .. })
+            | Event::Unstaked(Unstaked { staker: provider, .. })
+            | Event::RedeemRequested(RedeemRequested { provider, .. })
             | Event::Redeemed(Redeemed { provider, .. }) => {
                 require(m.signers.contains(provider), || format!("the provider did not sign {event:?}"))?;
                 continue;

@@ -2,9 +2,11 @@
 
 use bulwark_sdk::engine::price::OracleState;
 use bulwark_sdk::event::Event;
+use bulwark_sdk::program::events::LiquidationKind;
 
 use super::Moment;
 use crate::walk::exact::{Validity, validity};
+use crate::walk::health::standing;
 use crate::walk::reference::{Holder, Verdict, require};
 use crate::walk::stage::{MARKETS, VAULTS};
 use crate::walk::step::{Flaw, Step};
@@ -25,8 +27,12 @@ pub(super) fn i13_time_goes_on(m: &Moment<'_>) -> Verdict {
         require(was.iter().zip(&is).all(|(was, is)| was <= is), || {
             format!("oracle {number} went back: {was:?} to {is:?}")
         })?;
+        let frozen = new.publish_time == i64::MAX; // by a market that settles
+        if frozen && old.publish_time != i64::MAX {
+            continue;
+        }
         let ahead = new.publish_time - m.after.now;
-        require(ahead <= MAX_LEAD, || format!("oracle {number} is {ahead} s ahead"))?;
+        require(frozen || ahead <= MAX_LEAD, || format!("oracle {number} is {ahead} s ahead"))?;
         require(new.publish_time > old.publish_time || new.price == old.price, || {
             format!("oracle {number}: another price of the same second")
         })?;
@@ -84,6 +90,11 @@ pub(super) fn judged_by_fresh_prices(m: &Moment<'_>, holder: &Holder, skip: usiz
     legs(m, holder, Some(skip), fresh) && collaterals(m, holder, fresh)
 }
 
+/// Whether some leg of an account that is to be judged has a price that is stale, but not dead.
+fn is_unsure(m: &Moment<'_>, account: usize) -> bool {
+    m.is.holders[account].is_none_or(|holder| standing(m.is, &holder, m.after).is_unsure())
+}
+
 fn may_increase(m: &Moment<'_>, holder: &Holder, market: usize) -> bool {
     fresh(of_market(m, market, Age::Trade)) && legs(m, holder, Some(market), closes)
 }
@@ -101,7 +112,7 @@ fn may_withdraw(m: &Moment<'_>, holder: &Holder) -> bool {
 
 /// Markets without positions are worth the same at any price.
 fn all_markets(m: &Moment<'_>, age: Age) -> bool {
-    let empty = |market: usize| m.was.members(market).all(|held| held.is_claim());
+    let empty = |market: usize| m.was.sides(market).iter().all(|side| side.0 == 0);
     (0..MARKETS).all(|market| empty(market) || fresh(of_market(m, market, age)))
 }
 
@@ -115,7 +126,16 @@ pub(super) fn i13_prices_are_used_as_the_table_says(m: &Moment<'_>) -> Verdict {
             }
             Event::Traded(e) => closes(of_market(m, e.market.into(), Age::Trade)),
             Event::Withdrawn(e) => may_withdraw(m, &holder(&e.account)?),
-            Event::PositionSettled(e) => e.loss == 0 || fresh(of_market(m, e.market.into(), Age::Margin)),
+            Event::PositionSettled(e) => {
+                e.loss == 0 && e.profit == 0 || fresh(of_market(m, e.market.into(), Age::Margin))
+            }
+            Event::Liquidated(e) if e.kind == LiquidationKind::Deleveraging => {
+                fresh(of_market(m, e.market.into(), Age::Trade))
+            }
+            Event::Liquidated(e) => closes(of_market(m, e.market.into(), Age::Trade)),
+            Event::AuctionCalled(e) => closes(of_market(m, e.market.into(), Age::Trade)),
+            Event::BankruptcyResolved(e) => fresh(of_market(m, e.market.into(), Age::Trade)),
+            Event::MarketRebalanced(e) => fresh(of_market(m, e.market.into(), Age::Trade)),
             Event::LiquidityAdded(_) | Event::Redeemed(_) => all_markets(m, Age::Trade),
             Event::LiquidityAllocated(_) | Event::RedeemRequested(_) => all_markets(m, Age::Margin),
             _ => true,
@@ -149,7 +169,24 @@ fn may_be_refused(m: &Moment<'_>) -> bool {
             !all_markets(m, Age::Trade)
         }
         Step::Allocate { .. } | Step::RequestRedeem { flaw: Flaw::None, .. } => !all_markets(m, Age::Margin),
-        Step::Deposit { .. }
+        Step::LiquidateToPool { account, market, flaw: Flaw::None, .. } => {
+            !closes(of_market(m, market, Age::Trade)) || is_unsure(m, account)
+        }
+        Step::Deleverage { market, flaw: Flaw::None, .. }
+        | Step::Resolve { market, flaw: Flaw::None, .. }
+        | Step::Rebalance { market } => !fresh(of_market(m, market, Age::Trade)),
+        Step::LiquidateCollateral { account, vault, liquidator, flaw: Flaw::None, .. } => {
+            let core = &m.after.vault(vault).core;
+            let limit = core.params.oracle.max_trade_age;
+            let fill = validity(&core.oracle, &core.params.oracle, limit, m.after.now);
+            !fresh(fill) || is_unsure(m, account) || !legs(m, &holder(liquidator), None, closes)
+        }
+        Step::FundInsurance { .. }
+        | Step::Stake { .. }
+        | Step::RequestUnstake { flaw: Flaw::None, .. }
+        | Step::Unstake { flaw: Flaw::None, .. }
+        | Step::CancelUnstake { flaw: Flaw::None, .. }
+        | Step::Deposit { .. }
         | Step::Settle { .. }
         | Step::Sweep { .. }
         | Step::PlaceTrigger { flaw: Flaw::None, .. }

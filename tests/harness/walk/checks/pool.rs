@@ -22,11 +22,11 @@ pub(super) fn nav(m: &Moment<'_>, ledger: &Ledger) -> [i128; 2] {
     for market in 0..MARKETS {
         let core = &m.after.market(market).core;
         let equity = [core.oracle.price, core.oracle.ema].map(|price| {
-            let mark = Mark::of(core).at(bits(price));
-            let owed: i128 = ledger.members(market).map(|held| mark.value(held)).sum();
+            let owed = ledger.owed(market, &Mark::of(core).at(bits(price)));
             (ledger.tills[market].cash + floor(-owed)).max(0)
         });
-        sums[0] += equity[0].min(equity[1]);
+        // What nobody has paid is worth nothing to who leaves.
+        sums[0] += (equity[0].min(equity[1]) - ledger.tills[market].unbacked).max(0);
         sums[1] += equity[0].max(equity[1]) + ledger.tills[market].fees[0];
     }
     sums

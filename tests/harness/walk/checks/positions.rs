@@ -7,6 +7,7 @@ use bulwark_sdk::event::Event;
 
 use super::Moment;
 use crate::walk::exact::{Mark, floor, mul_div_ceil, mul_div_floor};
+use crate::walk::ladder::bucket_of;
 use crate::walk::reference::{Verdict, require};
 use crate::walk::stage::{ACCOUNTS, MARKETS};
 
@@ -46,7 +47,8 @@ fn members(m: &Moment<'_>, market: usize, ladder: &Ladder) -> Result<[Sum; BUCKE
             let (lots, cost) = (left(position.lots.0), left(position.quote.0));
             let sum = &mut sums[number];
             *sum = Sum { members: sum.members + 1, lots: sum.lots + lots, cost: sum.cost + cost };
-            // The entry −q/b against the bound: for a long −q ≤ b·bound, for a short, with b below zero, too.
+            // The entry −q/b, as it joined, against the bound: for a long −q ≤ b·bound, for a short, with b below zero, too.
+            let (lots, cost) = (i128::from(position.lots.0), i128::from(position.quote.0));
             let bound = i128::from(bucket.bound.0);
             let covered = lots == 0 || -(cost << 48) <= lots * bound;
             require(covered, || format!("bucket {number} bounded by {bound} has a member {position:?}"))?;
@@ -74,22 +76,13 @@ fn agree(ladder: &Ladder, sums: &[Sum; BUCKETS]) -> Verdict {
     require(totals == (lots, cost), || format!("totals {totals:?}, buckets {:?}", (lots, cost)))
 }
 
-/// Bucket of a break-even price in Q32.32: 16 steps per octave, eight octaves around that of the price at creation.
-fn bucket_of(break_even: i128, middle: u8) -> i128 {
-    let (octave, lowest) = (i128::from(break_even.max(1).ilog2()), i128::from(middle) - 4);
-    if octave < lowest {
-        return 0;
-    }
-    let step = (break_even >> (octave - 4)) - 16;
-    ((octave - lowest) * 16 + step).min(BUCKETS as i128 - 1)
-}
-
 /// Who has just traded or settled is filed under the price at which the position breaks even now.
 pub(super) fn i3_a_position_is_filed_under_its_entry(m: &Moment<'_>) -> Verdict {
     for event in m.events() {
         let (key, market) = match event {
             Event::Traded(e) => (e.account, e.market),
             Event::PositionSettled(e) => (e.account, e.market),
+            Event::Liquidated(e) => (e.account, e.market),
             _ => continue,
         };
         let place = m.stage.account(&key).ok_or("unknown account")?;
@@ -105,7 +98,7 @@ pub(super) fn i3_a_position_is_filed_under_its_entry(m: &Moment<'_>) -> Verdict 
         };
         let break_even = (entry + Mark::of(core).carry(side)) >> 16;
         let due = bucket_of(break_even, core.book.side(side).octave);
-        require(i128::from(position.bucket) == due, || {
+        require(usize::from(position.bucket) == due, || {
             format!("account {place} is in bucket {}, {due} is where {break_even} belongs", position.bucket)
         })?;
     }
@@ -124,18 +117,25 @@ pub(super) fn i11_carry_sums_to_zero(m: &Moment<'_>) -> Verdict {
             continue;
         }
         let traders: i128 = m.was.members(market).map(|held| -held.b * moved(held.side)).sum();
+        let dust: i128 =
+            Side::BOTH.map(|side| m.reference.dust(market, side as usize) * moved(side).abs()).iter().sum();
         let sides = Side::BOTH.map(|side| {
             let held = old.book.side(side).holding().expect("totals are in range");
             i128::from(held.lots.0) * moved(side)
         });
         let pool: i128 = sides.iter().sum();
-        require(traders + pool == 0, || format!("market {market}: traders {traders}, pool {pool}"))?;
+        require((traders + pool).abs() <= dust, || {
+            format!("market {market}: traders {traders}, pool {pool}, dust {dust}")
+        })?;
 
         let (mark, mut book) = (Mark::of(new), old.book);
         (book.long.carry, book.short.carry) = (new.book.long.carry, new.book.short.carry);
         let equity = book.equity(new.mark()).map_err(|e| e.to_string())?;
         let values: i128 = m.was.members(market).map(|held| floor(mark.value(held))).sum();
         let members = m.was.members(market).count() as i128;
+        let unwound = [0, 1].map(|side| m.reference.dust(market, side));
+        // A lot is worth a unit at most, where the walk's prices begin, and five where they end.
+        let members = members + 6 * unwound.iter().sum::<i128>();
         let dust = i128::from(book.cash) - i128::from(equity.0) - values;
         require((0..=members + 2).contains(&dust), || format!("market {market}: dust {dust} of {members}"))?;
     }

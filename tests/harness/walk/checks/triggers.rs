@@ -112,6 +112,8 @@ pub(super) fn a_trigger_is_cancelled_for_a_reason(m: &Moment<'_>) -> Verdict {
 fn impossible(m: &Moment<'_>, account: usize, trigger: &Trigger) -> Verdict {
     let (mut market, now) = (Box::new(*m.before.market(usize::from(trigger.market))), m.after.now);
     let mut holder = Box::new(*m.before.margin(account).ok_or("no account")?);
+    // Its own debt does not stand against it.
+    holder.lift(&mut market).map_err(|e| e.to_string())?;
     let entry = trigger.kind == TriggerKind::Limit.to_byte();
     let side = Side::from_byte(trigger.side).map_err(|e| e.to_string())?;
     let traded = if entry {

@@ -3,9 +3,12 @@
 //! Mostly what sensible people would do, so that most of it is accepted and the books fill; sometimes nonsense.
 //! A habit pushes one step or a short story of several; a table says how often.
 
+mod backstop;
 mod custody;
+mod distress;
 mod prices;
 mod shares;
+mod stories;
 mod trades;
 mod triggers;
 
@@ -26,13 +29,15 @@ pub struct Chooser {
     /// What the oracles printed last.
     prices: [i64; MARKETS],
     queue: VecDeque<Step>,
+    /// How often somebody looks after accounts in trouble, of eight times: nobody may be there for long.
+    watch: u64,
 }
 
 type Habit = fn(&mut Chooser, &State);
 
 /// What people do, and how often.
-const HABITS: [(u64, Habit); 27] = [
-    (24, Chooser::tick),
+const HABITS: [(u64, Habit); 43] = [
+    (14, Chooser::tick),
     (4, Chooser::wait),
     (3, Chooser::jump),
     (3, Chooser::odd_print),
@@ -43,13 +48,13 @@ const HABITS: [(u64, Habit); 27] = [
     (7, Chooser::deposit),
     (4, Chooser::repay),
     (6, Chooser::withdraw),
-    (8, Chooser::place_trigger),
-    (9, Chooser::execute_trigger),
+    (10, Chooser::place_trigger),
+    (12, Chooser::execute_trigger),
     (2, Chooser::cancel_trigger),
     (3, Chooser::add_liquidity),
     (2, Chooser::add_senior),
-    (4, Chooser::request_redeem),
-    (4, Chooser::redeem),
+    (6, Chooser::request_redeem),
+    (12, Chooser::redeem),
     (1, Chooser::cancel_redeem),
     (5, Chooser::allocate),
     (2, Chooser::sweep),
@@ -59,6 +64,22 @@ const HABITS: [(u64, Habit); 27] = [
     (1, Chooser::squeeze),
     (1, Chooser::leave),
     (1, Chooser::donate),
+    (8, Chooser::liquidate),
+    (3, Chooser::crash),
+    (4, Chooser::bid),
+    (2, Chooser::exchange_debts),
+    (2, Chooser::resolve),
+    (4, Chooser::deleverage),
+    (3, Chooser::rebalance),
+    (6, Chooser::wind_up),
+    (4, Chooser::pawn),
+    (3, Chooser::unwind),
+    (2, Chooser::exposure),
+    (2, Chooser::fund_insurance),
+    (2, Chooser::stake),
+    (2, Chooser::request_unstake),
+    (2, Chooser::unstake),
+    (2, Chooser::cancel_unstake),
 ];
 
 impl Chooser {
@@ -66,11 +87,20 @@ impl Chooser {
     #[must_use]
     pub fn new(seed: u64, stage: &Stage) -> Self {
         let prices = ASSETS.map(|asset| asset.price);
-        let mut chooser =
-            Self { rng: Rng::new(seed), actors: stage.actors.clone(), prices, queue: VecDeque::new() };
+        let mut chooser = Self {
+            rng: Rng::new(seed),
+            actors: stage.actors.clone(),
+            prices,
+            queue: VecDeque::new(),
+            watch: 4,
+        };
         for actor in 1..ACTORS {
             let (account, amount) = (actor * SUBS, chooser.rng.magnitude(2_000, 100_000) * DOLLAR);
             chooser.push(Step::Deposit { actor, account, vault: 0, amount, flaw: Flaw::None });
+        }
+        // A market that was ever short of money is not refilled, and one that settles ends: in some walks that comes first.
+        if seed % 4 == 3 {
+            chooser.ruin();
         }
         chooser
     }
@@ -80,6 +110,12 @@ impl Chooser {
         loop {
             if let Some(step) = self.queue.pop_front() {
                 return step;
+            }
+            if self.rng.one_in(40) {
+                self.watch = self.rng.pick(&[0, 1, 3, 6]);
+            }
+            if self.rng.below(8) < self.watch && self.keep(state) {
+                continue;
             }
             self.rng.weighted(&HABITS)(self, state);
         }

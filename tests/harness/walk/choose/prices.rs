@@ -26,9 +26,24 @@ impl Chooser {
             self.push(Step::Print { market, source, price, conf, age: 0 });
         }
         self.push(Step::RefreshMarket { market });
-        if self.rng.one_in(3) {
+        if self.rng.one_in(5) {
             self.push(Step::RefreshVault { vault: market + 1 });
         }
+    }
+
+    /// The same prices again, only younger, of the markets whose prices are too old to trade at.
+    pub(super) fn freshen(&mut self, state: &State) {
+        for market in 0..MARKETS {
+            let oracle = &state.market(market).core.oracle;
+            if state.now.saturating_sub(oracle.publish_time) > 3 || oracle.divergent != 0 {
+                self.again(market);
+            }
+        }
+    }
+
+    /// The same price again, only younger.
+    pub(super) fn again(&mut self, market: usize) {
+        self.quote(market, self.prices[market]);
     }
 
     /// New prices of everything, and now.

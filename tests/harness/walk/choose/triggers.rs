@@ -4,7 +4,7 @@ use bulwark_sdk::engine::trigger::{Trigger, TriggerKind};
 use bulwark_sdk::engine::units::Side;
 
 use super::Chooser;
-use crate::walk::stage::{ACCOUNTS, ASSETS, MARKETS};
+use crate::walk::stage::{ACCOUNTS, ASSETS, MARKETS, TWO_SOURCES, narrow};
 use crate::walk::state::State;
 use crate::walk::step::{Step, Wish};
 
@@ -18,7 +18,13 @@ impl Chooser {
         let mut order = self.order(state, account, market);
         if kind != Limit {
             let part = order.lots;
-            order.lots = self.rng.weighted(&[(3, u64::MAX), (1, part)]);
+            // All, a part, or all but what would be too small to stay.
+            let held = state
+                .margin(account)
+                .and_then(|a| Some(a.positions[a.position(narrow(market))?].lots.count()));
+            let step = state.market(market).core.params.step;
+            let nearly = held.unwrap_or(part).saturating_sub(step).max(step) / step * step;
+            order.lots = self.rng.weighted(&[(6, u64::MAX), (2, part), (1, nearly)]);
         }
         let mark = state.market(market).core.mark().to_bits();
         let near = mark - mark / 50 + self.rng.below(mark / 25);
@@ -50,6 +56,14 @@ impl Chooser {
             self.push(Step::Wait { seconds: 1 });
             self.prices[market] = price;
             self.quote(market, price);
+        }
+        if market != TWO_SOURCES && self.rng.one_in(8) {
+            // Another leg's sources disagree by then, and time has passed since the last accrual.
+            let (price, age) = (self.prices[TWO_SOURCES] / 100 * 105, 0);
+            let conf = price.unsigned_abs() / 10_000;
+            self.push(Step::Wait { seconds: 1 });
+            self.push(Step::Print { market: TWO_SOURCES, source: 1, price, conf, age });
+            self.push(Step::RefreshMarket { market: TWO_SOURCES });
         }
         let (keeper, any) = (self.account(state), self.rng.index(ACCOUNTS));
         let keeper = self.rng.weighted(&[(10, Some(keeper)), (5, None), (1, Some(any)), (1, Some(account))]);

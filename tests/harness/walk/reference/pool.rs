@@ -6,7 +6,7 @@ use bulwark_sdk::program::events::{
 };
 
 use super::{Reference, Shares, Ticket, Verdict, require};
-use crate::walk::exact::{mul_div_ceil, mul_div_floor};
+use crate::walk::exact::{mul_div_ceil, mul_div_floor, ppm};
 use crate::walk::stage::Stage;
 use crate::walk::state::State;
 
@@ -102,14 +102,22 @@ impl Reference {
         Ok(())
     }
 
-    pub(super) fn swept(&mut self, e: &MarketSwept) -> Verdict {
+    /// Nothing while cash does not cover what nobody has paid. Stakers have their part of the fund's income.
+    pub(super) fn swept(&mut self, e: &MarketSwept, after: &State) -> Verdict {
         let told = [e.pool, e.insurance, e.protocol].map(i128::from);
-        let ledger = &mut self.ledger;
-        let fees = std::mem::take(&mut ledger.tills[usize::from(e.market)].fees);
+        let (ledger, market) = (&mut self.ledger, usize::from(e.market));
+        let till = &mut ledger.tills[market];
+        let fees = if till.is_covered() { std::mem::take(&mut till.fees) } else { [0; 3] };
         require(told == fees, || format!("swept {told:?} of {fees:?}"))?;
         ledger.pool.idle += fees[0];
-        ledger.fund[0] += fees[1];
+        let share = ppm(fees[1], after.fund().core.stake_income_ppm);
+        let staked = if ledger.fund.active.shares == 0 { 0 } else { share };
+        require(i128::from(e.staked) == staked, || format!("stakers get {} for {staked}", e.staked))?;
+        ledger.fund.active.value += staked;
+        ledger.fund.reserve += fees[1] - staked;
         ledger.protocol += fees[2];
-        Ok(())
+        self.cover(market, after)?;
+        let scale = self.ledger.tills[market].scale;
+        require(e.oi_scale_ppm == scale, || format!("scale {} for {scale}", e.oi_scale_ppm))
     }
 }
