@@ -279,10 +279,20 @@ fn a_sweep_hands_each_part_of_the_fees_to_its_owner_and_leaves_none() {
     let before = (world.pool().core.idle, world.market(SOL).sequence, world.pool().sequence);
     let outcome = accept(&mut world, &ix::sweep_market(SOL), &[]);
     let (sequence, pool_sequence) = (before.1, before.2);
-    let swept = MarketSwept { market: SOL, sequence, pool_sequence, pool, insurance, protocol };
+    let swept = MarketSwept {
+        market: SOL,
+        sequence,
+        pool_sequence,
+        pool,
+        fund_sequence: 0,
+        insurance,
+        staked: 0,
+        protocol,
+        oi_scale_ppm: 1_000_000,
+    };
     assert_eq!(event(&outcome), &Event::MarketSwept(swept));
     assert_eq!(world.pool().core.idle, before.0 + pool);
-    assert_eq!(world.get::<InsuranceFund>(&address::insurance_fund()).reserve, insurance);
+    assert_eq!(world.get::<InsuranceFund>(&address::insurance_fund()).core.reserve, insurance);
     assert_eq!(world.exchange().protocol_fees, protocol);
     assert_eq!(world.market(SOL).core.book.fees.total(), Ok(0));
 

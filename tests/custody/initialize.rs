@@ -75,15 +75,18 @@ fn the_exchange_starts_with_exactly_what_its_arguments_say() {
     assert_eq!(pool.share_mints, TrancheKind::BOTH.map(address::share_mint));
     assert_eq!(pool.core.params, world.initialize_args().pool_params);
     let fund = world.get::<InsuranceFund>(&address::insurance_fund());
-    assert_eq!((fund.reserve, fund.staked), (0, 0));
+    assert_eq!((fund.core.reserve, fund.core.backstop.value()), (0, Ok(0)));
+    assert_eq!((fund.share_mint, fund.core.stake_income_ppm), (address::backstop_mint(), STAKE_INCOME_PPM));
+    assert_eq!(exchange.auto_exchange_threshold, AUTO_EXCHANGE_THRESHOLD);
     assert_eq!([exchange.version, vault.version, pool.version, fund.version], [VERSION; 4]);
 
     let tokens = world.svm.get_account(&vault.token_account).expect("token account");
     let tokens = spl_token::state::Account::unpack(&tokens.data).expect("token account");
     assert_eq!((tokens.mint, tokens.owner, tokens.amount), (usdc(), address::exchange(), 0));
     assert_eq!((tokens.delegate, tokens.close_authority), (COption::None, COption::None));
-    for tranche in TrancheKind::BOTH {
-        let mint = world.svm.get_account(&address::share_mint(tranche)).expect("share mint");
+    let tranches = TrancheKind::BOTH.map(address::share_mint);
+    for mint in tranches.into_iter().chain([address::backstop_mint()]) {
+        let mint = world.svm.get_account(&mint).expect("share mint");
         let mint = spl_token::state::Mint::unpack(&mint.data).expect("share mint");
         assert_eq!((mint.supply, mint.decimals), (0, QUOTE_DECIMALS));
         assert_eq!(
@@ -93,7 +96,7 @@ fn the_exchange_starts_with_exactly_what_its_arguments_say() {
     }
 
     // The deployer paid the rents and nothing else.
-    let sizes = [Exchange::SPACE, Vault::SPACE, 165, Pool::SPACE, 82, 82, InsuranceFund::SPACE];
+    let sizes = [Exchange::SPACE, Vault::SPACE, 165, Pool::SPACE, 82, 82, 82, InsuranceFund::SPACE];
     let rents: u64 = sizes.iter().map(|size| world.svm.minimum_balance_for_rent_exemption(*size)).sum();
     assert_eq!(had - lamports(&world, &deployer.pubkey()), rents);
 }

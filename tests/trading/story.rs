@@ -14,7 +14,7 @@ use crate::support::PubkeyOf as _;
 /// Everything that belongs to nobody's margin account, quote units.
 fn venue(world: &World) -> u64 {
     let markets = [SOL, BTC].map(|m| world.market(m).core.book.tokens().expect("tokens"));
-    let reserve = world.get::<InsuranceFund>(&address::insurance_fund()).reserve;
+    let reserve = world.get::<InsuranceFund>(&address::insurance_fund()).core.reserve;
     world.pool().core.idle + reserve + world.exchange().protocol_fees + markets.iter().sum::<u64>()
 }
 
@@ -107,10 +107,12 @@ fn a_thin_market_runs_dry_and_only_its_own_winners_wait() {
     let settle = |who: &Trader| ix::settle_position(who.margin, SOL);
     world.send(&[settle(&loser)], &[]).expect("settle_position");
     assert!(world.margin(&loser.margin).quote.0 < 0);
+    let owed = world.margin(&loser.margin).quote.0.unsigned_abs();
     let arrived = world.market(SOL).core.book.cash;
     world.send(&[settle(&whale)], &[]).expect("settle_position");
     let book = world.market(SOL).core.book;
-    assert_eq!((book.cash, book.unpaid_claims), (0, won.claim - arrived));
+    // What the loser has not paid stays where it is: nobody is paid with other people's tokens.
+    assert_eq!((book.cash, book.unbacked, book.unpaid_claims), (owed, owed, won.claim - (arrived - owed)));
 
     // Nobody lends the dry market more; new traders are refused; the other market trades and pays as ever.
     world.move_price(BTC, 61_000 * PRINT);

@@ -333,6 +333,7 @@ fn attack_whatever_the_trade_the_fee_is_the_least_of_all_bounds() {
         world.tamper::<Market>(&address::market(MARKET), |m| {
             m.core.book.cash = m.core.book.cash.checked_add_signed(take).expect("cash");
         });
+        world.owe(&trader.margin, MARKET, Long);
         let mut probe = world.fork();
         let Ok(outcome) = execute(&mut probe, &trader, id, None) else { continue };
         let Some(Event::Traded(trade)) = outcome.events.first() else { continue };

@@ -1,0 +1,11 @@
+//! Crashes and large books on the compiled program: who pays what, and what it costs.
+
+mod book;
+mod books;
+mod crash;
+mod crowd;
+mod exposed;
+mod keepers;
+mod path;
+mod payers;
+mod reduce;
