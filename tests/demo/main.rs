@@ -4,9 +4,13 @@
 //! |---|---|
 //! | [`story`] | what happens, in order |
 //! | [`stage`] | who acts, and how an action is shown and checked |
-//! | [`model`] | what every trade should pay, worked out a second time |
+//! | [`distress`] | the same for accounts in trouble |
+//! | [`exit`] | the same for accounts that are closed |
+//! | [`model`] | every number, worked out a second time |
 //! | [`show`] | how it looks |
 
+mod distress;
+mod exit;
 mod model;
 mod show;
 mod stage;

@@ -1,6 +1,7 @@
 //! How it looks: amounts in currency, aligned, the compute units to the right.
 
 use bulwark_sdk::engine::units::Price;
+use bulwark_sdk::program::events::Traded;
 use bulwark_sdk::units::{format_amount, format_price};
 use bulwark_tests::fixtures::{Asset, QUOTE_DECIMALS};
 use bulwark_tests::ledger::Ledger;
@@ -86,6 +87,27 @@ pub fn ledger(ledger: &Ledger) {
     }
 }
 
+/// Details of a trade.
+pub fn trade(asset: &Asset, traded: &Traded, closes: bool) {
+    let lots = i128::from(traded.lots);
+    let worth = (lots * i128::from(traded.price)) >> 32;
+    let (curve, spread) = (i128::from(traded.curve), i128::from(traded.spread));
+    let fee =
+        i128::from(traded.fee_pool) + i128::from(traded.fee_insurance) + i128::from(traded.fee_protocol);
+    let average = average_price(curve + spread, lots, asset);
+    if closes {
+        let realised = i128::from(traded.realised);
+        detail(&format!("realised {} before the fee", change(realised)));
+    }
+    detail(&format!(
+        "fills at {average}: {} at mark; costs impact {}, spread {}, fee {}",
+        cents(worth.abs()),
+        cents(curve - worth),
+        usd(spread),
+        usd(fee),
+    ));
+}
+
 /// Right-aligned cells of these widths.
 pub fn row<const N: usize>(widths: [usize; N], cells: [String; N]) {
     let line: String = widths.iter().zip(&cells).map(|(width, cell)| format!("{cell:>width$}")).collect();
@@ -115,4 +137,20 @@ fn separated(text: &str) -> String {
         grouped.push(digit);
     }
     format!("{sign}{grouped}{fraction}")
+}
+
+/// Parts per million as a percentage.
+pub fn percent(ppm: u32) -> String {
+    let text = format_amount(ppm.into(), 4);
+    text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+/// A share of 2^32 as a percentage with two decimals.
+pub fn share(of_one: i128) -> String {
+    format!("{} %", format_amount(narrow((of_one * 10_000 + (1 << 31)) >> 32), 2))
+}
+
+/// One number over another as a percentage with two decimals.
+pub fn ratio(a: i128, b: i128) -> String {
+    format!("{} %", format_amount(narrow(a * 10_000 / b), 2))
 }

@@ -1,327 +1,80 @@
 //! What happens, in order.
+//!
+//! | module | for |
+//! |---|---|
+//! | [`market`] | a market that works: sections 1 to 9 |
+//! | [`crash`] | a crash: auctions, and the pool when nobody bids: 10 to 13 |
+//! | [`debt`] | a debt, and what pays it: 14 |
+//! | [`loss`] | a loss that margin did not cover, and who pays for it: 15 and 16 |
+//! | [`settling`] | a small market that runs out of money, and can't pay everybody: 17 to 19 |
+//! | [`end`] | everybody leaves: 20 to 23 |
 
-use bulwark_sdk::engine::pool::TrancheKind;
-use bulwark_sdk::engine::trigger::TriggerKind;
-use bulwark_sdk::engine::units::Side;
-use bulwark_sdk::event::Event;
-use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
-use bulwark_sdk::program::state::InsuranceFund;
-use bulwark_sdk::units::{format_amount, parse_price};
-use bulwark_sdk::{Pubkey, address};
-use bulwark_tests::fixtures::{
-    BTC_ASSET, DOLLAR, POOL_PARAMS, PRINT, QUOTE_DECIMALS, SOL_ASSET, TRIGGER_FEE,
-};
-use bulwark_tests::{BTC, SOL, SOL_VAULT, Signer as _, Trader, World};
+mod crash;
+mod debt;
+mod end;
+mod loss;
+mod market;
+mod settling;
 
-use crate::model;
-use crate::show::{self, cents, change, print_price, quantity, usd};
-use crate::stage::{self, Actor, Result, Stage, event, refused, same};
+use bulwark_tests::fixtures::DOLLAR;
+
+use crate::stage::{Actor, Result};
 
 const LIQUIDITY: u64 = 1_000_000 * DOLLAR;
 const SOL_COLLATERAL: u64 = 20_000_000_000;
 const HALF_AN_HOUR: i64 = 1_800;
 
-/// Widths of the path's columns.
-const PATH: [usize; 9] = [7, 9, 12, 13, 12, 11, 12, 11, 9];
+/// Who plays from section 10 on.
+struct Cast {
+    /// Long, with too little behind it.
+    dora: Actor,
+    /// Long, with a little more.
+    emil: Actor,
+    /// Short.
+    fritz: Actor,
+    /// Short, from lower down.
+    gina: Actor,
+    /// Takes positions over.
+    max: Actor,
+    /// Makes calls for others.
+    kira: Actor,
+}
 
 /// Tells it all.
 pub fn tell() -> Result {
     println!("Bulwark: the life of a market, on the compiled program.");
     println!("Amounts are USDC; E is equity, MM and IM maintenance and initial margin, CU compute units.");
-    let mut stage = listing()?;
-    let lena = liquidity(&mut stage)?;
-    let (mut alice, mut bob, bobs_sol) = opening(&mut stage)?;
-    first_path(&mut stage, [&alice, &bob])?;
-    profit_and_patience(&mut stage, &mut alice)?;
-    take_profit(&mut stage, &alice)?;
-    second_path(&mut stage, [&alice, &bob])?;
-    let keeper = closing(&mut stage, &mut alice, &mut bob)?;
-    sweeping(&mut stage)?;
-    leaving(&mut stage, [&alice, &bob, &keeper], bobs_sol)?;
-    let redeemed = redemption(&mut stage, &lena)?;
-    books(&mut stage, [&alice, &bob, &keeper], redeemed)
-}
-
-fn listing() -> Result<Stage> {
-    show::section(1, "An exchange");
-    let mut world = World::empty();
-    show::step(
-        "The deployer creates the exchange: USDC vault, pool and insurance fund.",
-        world.compute_units,
+    println!(
+        "Every number is worked out a second time without the program; the first difference ends the story."
     );
-    for asset in [SOL_ASSET, BTC_ASSET] {
-        let params = stage::params(&asset);
-        world.list_market(&asset, params);
-        let text = format!(
-            "The admin lists {} at {}, from a Pyth price account; {}x at most, fee {} %.",
-            asset.name,
-            print_price(asset.price),
-            1_000_000 / params.imf_ppm,
-            percent(params.taker_fee_ppm),
-        );
-        show::step(&text, world.compute_units);
-    }
-    world.list_vault(&SOL_ASSET, SOL_ASSET.lot_decimals, 1_000_000 * SOL_COLLATERAL);
-    let params = world.vault(SOL_VAULT).core.params;
-    let [new, stay] = [params.haircut_init_ppm, params.haircut_maint_ppm].map(|h| percent(1_000_000 - h));
-    let text =
-        format!("The admin lists SOL as collateral: it counts {new} % for new risk, {stay} % to stay.");
-    show::step(&text, world.compute_units);
-    Stage::new(world)
-}
+    let mut stage = market::listing()?;
+    let lena = market::liquidity(&mut stage)?;
+    let (mut alice, mut bob, bobs_sol) = market::opening(&mut stage)?;
+    market::first_path(&mut stage, [&alice, &bob])?;
+    market::profit_and_patience(&mut stage, &mut alice)?;
+    market::take_profit(&mut stage, &alice)?;
+    market::second_path(&mut stage, [&alice, &bob])?;
+    let kim = market::closing(&mut stage, &mut alice, &mut bob)?;
+    market::sweeping(&mut stage)?;
+    market::leaving(&mut stage, [&alice, &bob, &kim], bobs_sol)?;
 
-fn liquidity(stage: &mut Stage) -> Result<(Trader, Pubkey)> {
-    show::section(2, "A pool that takes the other side");
-    let provider = stage.world.trader(LIQUIDITY);
-    let shares = stage.world.add_liquidity(&provider, LIQUIDITY).map_err(refused("liquidity"))?;
-    same("shares", stage.world.token_balance(&shares), LIQUIDITY)?;
-    stage.step(&format!("Lena adds {} USDC of liquidity and gets as many shares.", usd(LIQUIDITY.into())));
-    for market in [SOL, BTC] {
-        let allocate = ix::allocate_liquidity(&stage.world.listings, market);
-        let outcome = stage.world.send(&[allocate], &[]).map_err(refused("an allocation"))?;
-        let pick = |e| if let Event::LiquidityAllocated(e) = e { Some(e.amount) } else { None };
-        let amount = event(outcome, pick)?;
-        let (asset, weight) = (World::asset(market), World::asset(market).market_params().target_weight_ppm);
-        same(
-            "its share of the pool",
-            i128::from(amount),
-            i128::from(LIQUIDITY) * i128::from(weight) / 1_000_000,
-        )?;
-        let (amount, weight) = (usd(amount.into()), percent(weight));
-        stage.step(&format!(
-            "Anybody moves the {} market's target of {weight} % there: {amount}.",
-            asset.name
-        ));
-    }
-    stage.ledger();
-    Ok((provider, shares))
-}
+    let backing = crash::backing(&mut stage)?;
+    let mut cast = crash::opening(&mut stage)?;
+    crash::fall(&mut stage, &cast)?;
+    crash::auction(&mut stage, &mut cast)?;
+    crash::nobody_bids(&mut stage, &mut cast)?;
+    let nina = debt::collateral(&mut stage, &mut cast)?;
+    let (hugo, sara) = loss::gap(&mut stage, &mut cast, &backing)?;
+    loss::winners(&mut stage, &mut cast)?;
+    let willa = settling::exhausted(&mut stage)?;
+    let small = settling::small_market(&mut stage, &mut cast, willa)?;
+    let small = settling::claims(&mut stage, small)?;
 
-fn opening(stage: &mut Stage) -> Result<(Actor, Actor, Pubkey)> {
-    show::section(3, "Two traders");
-    let mut alice = stage.actor("Alice", SOL, 10_000 * DOLLAR)?;
-    stage.trade(&mut alice, sol(200), "buys 200 SOL, three times her money")?;
-    let mut bob = stage.actor("Bob", BTC, 2_000 * DOLLAR)?;
-    let deposit = stage.world.deposit_collateral(&bob.trader, SOL_VAULT, SOL_COLLATERAL);
-    let bobs_sol = deposit.map_err(refused("a deposit"))?;
-    let amount = quantity(SOL_COLLATERAL.into(), SOL_ASSET.lot_decimals);
-    stage.step(&format!("Bob deposits {amount} SOL as collateral too."));
-    stage.trade(&mut bob, -btc_quarter(), "sells 0.25 BTC short")?;
-    stage.ledger();
-    Ok((alice, bob, bobs_sol))
-}
-
-fn path(stage: &mut Stage, actors: [&Actor; 2], prices: &[(i64, i64)]) -> Result {
-    let [a, b] = actors.map(|actor| format!("{}: PnL", actor.name));
-    let header = ["", "SOL", "BTC", &a, "E", "MM", &b, "E", "MM"];
-    show::row(PATH, header.map(String::from));
-    let (mut compute_units, before) = (0, actors.map(|actor| stage.carry(actor.market)));
-    for (sol, btc) in prices.iter().map(|(sol, btc)| (sol * PRINT, btc * PRINT)) {
-        compute_units = stage.later(HALF_AN_HOUR, sol, btc)?;
-        let [alice, bob] = actors.map(|actor| stage.standing(actor).map(cents));
-        let cells = ["+30 min".into(), print_price(sol), print_price(btc)];
-        let [[a, b, c], [d, e, f], [g, h, i]] = [cells, alice, bob];
-        show::row(PATH, [a, b, c, d, e, f, g, h, i]);
-    }
-    for (actor, since) in actors.into_iter().zip(before) {
-        stage.funding(actor, since);
-    }
-    let text = "Every line took three refreshes from the oracles, by anybody: markets and SOL vault. One:";
-    show::step(text, compute_units);
-    Ok(())
-}
-
-fn first_path(stage: &mut Stage, actors: [&Actor; 2]) -> Result {
-    show::section(4, "SOL rises, BTC rises more slowly");
-    path(stage, actors, &[(153, 60_300), (156, 60_900), (160, 61_500), (162, 62_100)])?;
-    let units = stage.check_invariants(&actors)?;
-    show::step("The program recounts both ladders from the two accounts, and both vaults.", units);
-    stage.ledger();
-    Ok(())
-}
-
-fn profit_and_patience(stage: &mut Stage, alice: &mut Actor) -> Result {
-    show::section(5, "A profit taken, and one that has to wait");
-    stage.trade(alice, -sol(100), "sells half of her 200 SOL")?;
-    let tokens = alice.trader.tokens;
-    let quote = u64::try_from(stage.world.margin(&alice.trader.margin).quote.0).map_err(|_| "a debt")?;
-    let refusal = stage.world.withdraw(&alice.trader, 0, (tokens, quote));
-    let name = refusal.err().and_then(|failure| failure.name);
-    same("withdrawing it all", name.as_deref(), Some("InsufficientMargin"))?;
-    show::say(&format!(
-        "Alice asks for all her {} USDC: refused, InsufficientMargin. Her other half",
-        usd(quote.into())
-    ));
-    show::say("needs margin, and its profit is not money yet. Nothing has changed.");
-    stage.ledger();
-    Ok(())
-}
-
-fn second_path(stage: &mut Stage, actors: [&Actor; 2]) -> Result {
-    show::section(6, "SOL turns, BTC does not");
-    path(stage, actors, &[(159, 62_600), (155, 63_000), (161, 63_300)])?;
-    let [_, bob] = actors;
-    let settle = ix::settle_position(bob.trader.margin, BTC);
-    let outcome = stage.world.send(&[settle], &[]).map_err(refused("settling"))?;
-    let pick = |e| if let Event::PositionSettled(e) = e { Some(e) } else { None };
-    let settled = event(outcome, pick)?;
-    same("moved by settling", (settled.claim_paid, settled.loss, settled.unwound_lots), (0, 0, 0))?;
-    stage.step("Anybody settles Bob's position: nobody waits for his loss, so nothing moves.");
-    Ok(())
-}
-
-/// Alice's other half is to be sold once SOL is at 165.
-fn take_profit(stage: &mut Stage, alice: &Actor) -> Result {
-    let account = stage.world.margin(&alice.trader.margin);
-    let margin = Margin { address: alice.trader.margin, account: &account };
-    let price =
-        parse_price("165", QUOTE_DECIMALS, SOL_ASSET.lot_decimals).map_err(|e| e.to_string())?.to_bits();
-    let order = Order { market: SOL, lots: u64::MAX, limit_price: 0 };
-    let expiry = stage.world.now() + 7 * 86_400;
-    let trigger =
-        TriggerOrder { kind: TriggerKind::TakeProfit, side: Side::Long, trigger_price: price, order, expiry };
-    let place = ix::place_trigger(&stage.world.listings, alice.trader.key.pubkey(), margin, &trigger);
-    let place = place.map_err(|e| e.to_string())?;
-    stage.world.send(&[place], &[&alice.trader.key]).map_err(refused("a take-profit"))?;
-    stage.step("Alice leaves a take-profit for the other half at 165 and goes to sleep.");
-    Ok(())
-}
-
-/// SOL reaches the take-profit, and a keeper executes it for its fee.
-fn keeper(stage: &mut Stage, alice: &mut Actor) -> Result<Actor> {
-    let mut keeper = stage.actor("Kim", SOL, DOLLAR)?;
-    let account = stage.world.margin(&alice.trader.margin);
-    let margin = Margin { address: alice.trader.margin, account: &account };
-    let execute = |stage: &mut Stage| {
-        let built = ix::execute_trigger(&stage.world.listings, margin, 1, Some(keeper.trader.margin));
-        stage
-            .world
-            .send(&[built.map_err(|e| e.to_string())?], &[])
-            .map_err(|failure| failure.name.unwrap_or_default())
-    };
-    same("too early", execute(stage).err().as_deref(), Some("TriggerNotMet"))?;
-    stage.later(HALF_AN_HOUR, 166 * PRINT, 63_400 * PRINT)?;
-    let outcome = execute(stage)?;
-    let fee = i128::from(TRIGGER_FEE);
-    (keeper.expected, alice.expected) = (fee, alice.expected - fee);
-    stage
-        .step(&format!("SOL at 166: Kim, a keeper, executes it for {} USDC. Alice sells 100 SOL.", usd(fee)));
-    stage.traded(alice, -sol(100), (outcome.trade(), true))?;
-    Ok(keeper)
-}
-
-fn closing(stage: &mut Stage, alice: &mut Actor, bob: &mut Actor) -> Result<Actor> {
-    show::section(7, "A profit taken while asleep, and a loss");
-    let keeper = keeper(stage, alice)?;
-    stage.trade(bob, btc_quarter(), "buys his 0.25 BTC back")?;
-    same("Alice wins and Bob loses", (alice.expected > 0, bob.expected < 0), (true, true))?;
-    stage.ledger();
-    Ok(keeper)
-}
-
-fn sweeping(stage: &mut Stage) -> Result {
-    show::section(8, "Fees go where they belong");
-    for market in [SOL, BTC] {
-        let outcome = stage.world.send(&[ix::sweep_market(market)], &[]).map_err(refused("a sweep"))?;
-        let swept = event(outcome, |e| if let Event::MarketSwept(e) = e { Some(e) } else { None })?;
-        stage.step(&format!(
-            "Anybody sweeps {}: pool {}, insurance {}, protocol {}.",
-            World::asset(market).name,
-            usd(swept.pool.into()),
-            usd(swept.insurance.into()),
-            usd(swept.protocol.into())
-        ));
-    }
-    stage.ledger();
-    Ok(())
-}
-
-fn leaving(stage: &mut Stage, [alice, bob, keeper]: [&Actor; 3], bobs_sol: Pubkey) -> Result {
-    show::section(9, "Everybody takes what is theirs");
-    stage.leave(alice, None)?;
-    stage.leave(bob, Some((bobs_sol, SOL_COLLATERAL)))?;
-    stage.leave(keeper, None)?;
-    stage.ledger();
-    Ok(())
-}
-
-/// Lena takes half of her money back: a request, a day, the markets give back what is on its way out, the payment.
-fn redemption(stage: &mut Stage, (lena, shares): &(Trader, Pubkey)) -> Result<i128> {
-    show::section(10, "A provider leaves, in two steps");
-    let (owner, half) = (lena.key.pubkey(), LIQUIDITY / 2);
-    let keys = (owner, stage.world.payer.pubkey(), *shares);
-    let request = ix::request_redeem(&stage.world.listings, TrancheKind::Junior, keys, (0, half));
-    let outcome = stage.world.send(&[request], &[&lena.key]).map_err(refused("a request"))?;
-    let value = event(outcome, |e| if let Event::RedeemRequested(e) = e { Some(e.value) } else { None })?;
-    let text = format!("Lena asks for half of her shares to be redeemed: worth {} now.", usd(value.into()));
-    stage.step(&text);
-    let key = address::redeem_ticket(&owner, 0);
-    let redeem = |stage: &mut Stage| {
-        let ticket = stage.world.get(&key);
-        let redeem =
-            ix::redeem(&stage.world.listings, &ticket, (lena.tokens, 0)).map_err(|e| e.to_string())?;
-        stage.world.send(&[redeem], &[&lena.key]).map_err(|failure| failure.name.unwrap_or_default())
-    };
-    same("redeeming at once", redeem(stage).err().as_deref(), Some("RedeemTooEarly"))?;
-    stage.later(86_400, 166 * PRINT, 63_400 * PRINT)?;
-    for market in [SOL, BTC] {
-        let allocate = ix::allocate_liquidity(&stage.world.listings, market);
-        let outcome = stage.world.send(&[allocate], &[]).map_err(refused("an allocation"))?;
-        let back =
-            event(outcome, |e| if let Event::LiquidityAllocated(e) = e { Some(-e.amount) } else { None })?;
-        let name = World::asset(market).name;
-        stage.step(&format!("A day later anybody moves {} back from the {name} market.", usd(back.into())));
-    }
-    let cash: u64 = [SOL, BTC].map(|m| stage.world.market(m).core.book.cash).iter().sum();
-    let nav = stage.world.pool().core.idle + cash;
-    let [expected, fee] = model::redemption(half, (nav, LIQUIDITY), POOL_PARAMS.redeem_fee_ppm);
-    let paid =
-        event(redeem(stage)?, |e| if let Event::Redeemed(e) = e { Some([e.paid, e.fee]) } else { None })?;
-    same("what the redemption paid", paid.map(i128::from), [expected, fee])?;
-    same("tokens taken out", i128::from(stage.world.token_balance(&lena.tokens)), expected)?;
-    stage.step(&format!("Lena gets {}; a fee of {} stays in the pool.", usd(expected), usd(fee)));
-    stage.ledger();
-    Ok(expected)
-}
-
-fn books(stage: &mut Stage, [alice, bob, keeper]: [&Actor; 3], redeemed: i128) -> Result {
-    show::section(11, "The books");
-    let cash: i128 = [SOL, BTC].map(|m| i128::from(stage.world.market(m).core.book.cash)).iter().sum();
-    let pool = i128::from(stage.world.pool().core.idle) + cash + redeemed - i128::from(LIQUIDITY);
-    let fund: Box<InsuranceFund> = stage.world.get(&address::insurance_fund());
-    let (insurance, protocol) = (i128::from(fund.reserve), i128::from(stage.world.exchange().protocol_fees));
-    same("what pool, insurance and protocol won", [pool, insurance, protocol], stage.gains)?;
-
-    let results = [
-        ("Alice, long SOL", alice.expected),
-        ("Bob, short BTC", bob.expected),
-        ("Kim, keeper", keeper.expected),
-        ("Lena and the pool", pool),
-        ("Insurance fund", insurance),
-        ("Protocol", protocol),
-    ];
-    for (name, result) in results {
-        show::say(&format!("{name:<20}{:>16}", change(result)));
-    }
-    let sum: i128 = results.iter().map(|(_, result)| result).sum();
-    same("the sum of all results", sum, 0)?;
-    show::say(&format!("{:<20}{:>16}   to the unit, as worked out without the program ✓", "Sum", usd(sum)));
-    let units = stage.check_invariants(&[])?;
-    show::step("The program checks both markets and both vaults once more.", units);
-    println!("\ninvariants: OK");
-    Ok(())
-}
-
-/// Parts per million as a percentage.
-fn percent(ppm: u32) -> String {
-    let text = format_amount(ppm.into(), 4);
-    text.trim_end_matches('0').trim_end_matches('.').into()
-}
-
-fn sol(count: i64) -> i64 {
-    count * 1_000_000_000
-}
-
-fn btc_quarter() -> i64 {
-    25_000_000_000
+    let Cast { dora, emil, fritz, gina, max, kira } = cast;
+    let mut all = vec![alice, bob, kim];
+    let leaving = [dora, emil, fritz, gina, nina, hugo, max, kira].into_iter().chain(small);
+    all.extend(end::leaving(&mut stage, leaving.collect())?);
+    let redeemed = end::redemption(&mut stage, &lena)?;
+    let unstaked = end::unstaking(&mut stage, &backing, &sara)?;
+    end::books(&mut stage, &all, (&backing, redeemed, unstaked))
 }
