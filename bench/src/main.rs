@@ -102,11 +102,15 @@ fn document(table: &Table) -> String {
          * `execute_trigger` is a limit entry that fills the last slot, `(cancelled)` one that the account has no \
          margin for\n  any more. `redeem` pays a whole ticket while there are senior shares.\n\
          * `create_market` takes two calls; the more expensive one is shown.\n\
+         * `liquidate` and `liquidate_collateral` are between two accounts of the shape; `(start)` only begins the \
+         auction,\n  `(takeover)` is by the pool when nobody else came.\n\
+         * `(128 buckets)`: winners in every bucket of a side, each unwound before. The number of positions does \
+         not matter.\n\
          * `check_invariants` is passed the quote vault, a market and as many of its members as the shape has \
          positions.\n\
          * A program-derived address that is not found at the first attempt costs 1,500 more for every further \
-         one. The new\n  address of `create_vault`, `open_margin_account` and `request_redeem` is one that is, those of \
-         `create_market` and\n  `initialize_exchange` can't be chosen.\n\n\
+         one. The new\n  address of `create_vault`, `open_margin_account`, `request_redeem` and `request_unstake` is one that is, those \
+         of\n  `create_market` and `initialize_exchange` can't be chosen.\n\n\
          {}\n\
          ## Accounts\n\n{}\n\
          ## Program\n\nThe binary has {} bytes.\n",

@@ -14,13 +14,14 @@ use bulwark_tests::{Keypair, Signer, World};
 use crate::shapes::{Bench, SHAPES, Shape, is_first, lots, market_asset, params, side, vault_asset};
 use crate::table::{Row, Table};
 
+mod distress;
 mod pool;
 mod triggers;
 
 type Measure = fn(&mut Bench) -> Result<u64, Failure>;
 
 /// Every instruction, and the variants of those whose cost depends on more than the shape.
-const ROWS: [(&str, Measure); 41] = [
+const ROWS: [(&str, Measure); 55] = [
     ("initialize_exchange", |_| Ok(World::empty().compute_units)),
     ("create_vault", create_vault),
     ("create_market", create_market),
@@ -51,6 +52,20 @@ const ROWS: [(&str, Measure); 41] = [
     ("execute_trigger (cancelled)", triggers::execute_without_margin),
     ("settle_position", settle_position),
     ("settle_position (loss)", settle_position_loss),
+    ("liquidate", distress::liquidate),
+    ("liquidate (start)", distress::start_auction),
+    ("liquidate_to_pool", distress::liquidate_to_pool),
+    ("liquidate_to_pool (takeover)", distress::pool_takeover),
+    ("liquidate_collateral", distress::liquidate_collateral),
+    ("resolve_bankruptcy", distress::resolve_bankruptcy),
+    ("resolve_bankruptcy (128 buckets)", distress::resolve_with_unwind),
+    ("auto_deleverage", distress::auto_deleverage),
+    ("rebalance_market (128 buckets)", distress::rebalance_market),
+    ("fund_insurance", distress::fund_insurance),
+    ("stake_backstop", distress::stake_backstop),
+    ("request_unstake", distress::request_unstake),
+    ("unstake", distress::unstake),
+    ("cancel_unstake", distress::cancel_unstake),
     ("add_liquidity", pool::add_liquidity),
     ("add_liquidity (senior)", pool::add_senior_liquidity),
     ("request_redeem", pool::request_redeem),

@@ -39,7 +39,7 @@ const fn budget(row: &'static str, shape: &'static str, limit: u64) -> Budget {
 }
 
 /// All budgets.
-pub const BUDGETS: [Budget; 16] = [
+pub const BUDGETS: [Budget; 29] = [
     budget("refresh_market", "one", 11_000),
     budget("refresh_market (carry)", "one", 11_000),
     budget("deposit", "one", 7_500),
@@ -56,6 +56,19 @@ pub const BUDGETS: [Budget; 16] = [
     budget("execute_trigger (cancelled)", "one", 22_000),
     budget("add_liquidity", "eight", 40_000),
     budget("redeem", "eight", 40_000),
+    budget("liquidate", "one", 20_000),
+    budget("liquidate", "max", 90_000),
+    budget("liquidate_to_pool", "one", 18_000),
+    budget("liquidate_to_pool (takeover)", "one", 18_000),
+    budget("liquidate_collateral", "max", 90_000),
+    budget("resolve_bankruptcy", "one", 60_000),
+    budget("resolve_bankruptcy (128 buckets)", "one", 60_000),
+    budget("rebalance_market (128 buckets)", "one", 60_000),
+    budget("auto_deleverage", "one", 18_000),
+    budget("stake_backstop", "one", 12_000),
+    budget("request_unstake", "one", 12_000),
+    budget("unstake", "one", 12_000),
+    budget("cancel_unstake", "one", 12_000),
 ];
 
 /// A number may rise by this share of the committed one, percent.
