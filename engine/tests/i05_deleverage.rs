@@ -1,4 +1,5 @@
-//! I5: exposure is reduced at nobody's cost, from the most leveraged down, until the target.
+//! I5: exposure is reduced at nobody's cost, from the most leveraged down, until the target. I9: more collateral never
+//! means that more is taken.
 //!
 //! Rounding, in quote units: the mark is rounded in favour of the account by less than one, the carry of what was closed
 //! against it by less than one. Whoever leaves an unwound bucket may take dust with it.
@@ -177,6 +178,18 @@ proptest! {
         prop_assert_eq!(int(report.keeper), tip);
         prop_assert_eq!(scene.market.book.insurance, before.market.book.insurance - report.keeper);
         prop_assert_eq!(report.insurance.0, -report.keeper.cast_signed());
+    }
+
+    /// I9.
+    #[test]
+    fn more_collateral_never_means_that_more_is_taken(
+        scene in any_scene(), who in any::<prop::sample::Index>(), cutoff in any_cutoff(), more in any_lots(33),
+    ) {
+        let (mut poorer, mut richer, who) = (scene.clone(), scene, who.index(8));
+        prop_assume!(who < poorer.members.len());
+        richer.quotes[who] += i64::try_from(more).unwrap();
+        let taken = |scene: &mut Scene| scene.reduce(who, cutoff).map_or(0, |report| report.lots);
+        prop_assert!(taken(&mut richer) <= taken(&mut poorer));
     }
 
     /// However leveraged an account is: no step more than what brings skew and profit to their targets, and no less. In quote
