@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 
 use anchor_lang::Discriminator as _;
 use bulwark_sdk::program::instruction as data;
-use bulwark_sdk::{Instruction, Pubkey};
-use bulwark_tests::{Keypair, Signer as _, fixtures};
+use bulwark_tests::Keypair;
+use bulwark_tests::spoil::{Call, Row, legitimate};
 
 use crate::instances::{Instance, initialize_exchange, on_stage};
 use crate::support::{Snapshot, accept, label, refuse};
 
-/// `(instruction, change, why the other account is as good)`; a change ending in `*` stands for all that begin so.
-const LEGITIMATE: &[(&str, &str, &str)] = &[
+const LEGITIMATE: &[Row] = &[
     ("create_vault", "payer := admin", "whoever signs may pay"),
     ("create_vault", "payer := deployer", "whoever signs may pay"),
     ("create_market, first step", "payer := admin", "whoever signs may pay"),
@@ -67,111 +66,17 @@ const LEGITIMATE: &[(&str, &str, &str)] = &[
 const RUNTIME: &[&str] =
     &["InstructionError(0, PrivilegeEscalation)", "IncorrectProgramId", "insufficient lamports"];
 
-/// The row of the table for a change.
-fn legitimate(instruction: &str, change: &str) -> Option<usize> {
-    LEGITIMATE.iter().position(|(name, text, _)| {
-        *name == instruction
-            && text.strip_suffix('*').map_or(change == *text, |prefix| change.starts_with(prefix))
-    })
-}
-
-/// A way to spoil an instruction.
-#[derive(Clone, Copy)]
-enum Change {
-    Replace(usize, Pubkey),
-    Swap(usize, usize),
-    Unsigned(usize),
-    ReadOnly(usize),
-    Truncate(usize),
-}
-
-impl Instance {
-    fn account_name(&self, index: usize) -> String {
-        let remaining = || format!("remaining {}", index - self.accounts.len());
-        self.accounts.get(index).map_or_else(remaining, |name| (*name).to_string())
-    }
-
-    fn known_name(&self, key: &Pubkey) -> String {
-        let known = self.known.iter().find(|(_, k)| k == key);
-        known.map_or_else(|| "a copy owned by another program".into(), |(name, _)| name.clone())
-    }
-
-    fn describe(&self, change: Change) -> String {
-        match change {
-            Change::Replace(i, key) => format!("{} := {}", self.account_name(i), self.known_name(&key)),
-            Change::Swap(i, j) => format!("{} <> {}", self.account_name(i), self.account_name(j)),
-            Change::Unsigned(i) => format!("{} does not sign", self.account_name(i)),
-            Change::ReadOnly(i) => format!("{} is read-only", self.account_name(i)),
-            Change::Truncate(n) => format!("{} and all after it missing", self.account_name(n)),
-        }
-    }
-
-    /// Writes a copy of each account of the instruction that has data, owned by another program.
-    fn forge_copies(&mut self) -> Vec<(usize, Pubkey)> {
-        let mut copies = Vec::new();
-        for (i, meta) in self.instruction.accounts.clone().iter().enumerate() {
-            let Some(mut account) = self.world.svm.get_account(&meta.pubkey) else { continue };
-            if account.data.is_empty() || account.executable {
-                continue;
-            }
-            let key = fixtures::address(&format!("copy {i}"));
-            account.owner = fixtures::address("another program");
-            self.world.svm.set_account(key, account).expect("set account");
-            copies.push((i, key));
-        }
-        copies
-    }
-
-    fn changes(&mut self) -> Vec<Change> {
-        let mut changes: Vec<Change> =
-            self.forge_copies().into_iter().map(|(i, key)| Change::Replace(i, key)).collect();
-        let metas = &self.instruction.accounts;
-        for (i, meta) in metas.iter().enumerate() {
-            let others = self.known.iter().map(|(_, key)| *key).filter(|key| *key != meta.pubkey);
-            changes.extend(others.map(|key| Change::Replace(i, key)));
-            changes.extend((0..i).filter(|j| metas[*j].pubkey != meta.pubkey).map(|j| Change::Swap(j, i)));
-            changes.extend(meta.is_signer.then_some(Change::Unsigned(i)));
-            changes.extend(meta.is_writable.then_some(Change::ReadOnly(i)));
-            changes.push(Change::Truncate(i));
-        }
-        changes
-    }
-
-    /// The spoiled instruction. Whoever has a key signs in a signer's place.
-    fn spoiled(&self, change: Change) -> Instruction {
-        let mut spoiled = self.instruction.clone();
-        let metas = &mut spoiled.accounts;
-        let can_sign = |key: &Pubkey| self.keys.iter().any(|k| k.pubkey() == *key);
-        match change {
-            Change::Replace(i, key) => {
-                metas[i].pubkey = key;
-                metas[i].is_signer &= can_sign(&key);
-            }
-            Change::Swap(i, j) => {
-                (metas[i].pubkey, metas[j].pubkey) = (metas[j].pubkey, metas[i].pubkey);
-                for k in [i, j] {
-                    metas[k].is_signer &= can_sign(&metas[k].pubkey);
-                }
-            }
-            Change::Unsigned(i) => metas[i].is_signer = false,
-            Change::ReadOnly(i) => metas[i].is_writable = false,
-            Change::Truncate(n) => metas.truncate(n),
-        }
-        spoiled
-    }
-}
-
 /// Tries every change of an instance; returns what is wrong and notes the rows of the table that apply.
 fn spoil(instance: &mut Instance, used: &mut BTreeSet<usize>) -> Vec<String> {
-    let (mut wrong, changes) = (Vec::new(), instance.changes());
+    let Instance { accounts, instruction, keys, known, world, .. } = &mut *instance;
+    let (mut wrong, spoiled) = (Vec::new(), Call { accounts, instruction, keys, known }.spoiled(world));
     let (before, svm) = (Snapshot::take(&instance.world), instance.world.svm.clone());
     let keys: Vec<_> = instance.keys.iter().map(Keypair::insecure_clone).collect();
     let keys: Vec<_> = keys.iter().collect();
-    for change in changes {
-        let what = instance.describe(change);
-        let result = instance.world.send_unchecked(&[instance.spoiled(change)], &keys);
+    for (what, spoiled) in spoiled {
+        let result = instance.world.send_unchecked(&[spoiled], &keys);
         let changed = before.changes(&instance.world);
-        let row = legitimate(instance.name, &what);
+        let row = legitimate(LEGITIMATE, instance.name, &what);
         used.extend(row);
         let surprise = match result {
             Ok(_) if row.is_some() => None,

@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod listing;
 pub mod oracle_accounts;
 pub mod prices;
+pub mod spoil;
 pub mod tokens;
 pub mod walk;
 pub mod world;

@@ -7,13 +7,13 @@ use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::state::{Exchange, Market, Pause};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::DOLLAR;
-use bulwark_tests::{Failure, Keypair, Signer as _, fixtures};
+use bulwark_tests::spoil::{Call, Row, legitimate};
+use bulwark_tests::{Failure, Keypair, Signer as _};
 
 use crate::instances::{Instance, all, margin};
 use crate::support::*;
 
-/// `(instruction, change, why the other account is as good)`; a change ending in `*` stands for all that begin so.
-const LEGITIMATE: &[(&str, &str, &str)] = &[
+const LEGITIMATE: &[Row] = &[
     ("liquidate_to_pool", "keeper_account := margin of the taker", "whoever is to be paid"),
     ("liquidate_to_pool", "keeper_account := margin of another", "whoever is to be paid"),
     ("liquidate_to_pool", "keeper_account := the program", "the keeper is optional"),
@@ -30,114 +30,24 @@ const LEGITIMATE: &[(&str, &str, &str)] = &[
 /// Errors of the runtime and the system program that say what is wrong.
 const RUNTIME: &[&str] = &["PrivilegeEscalation", "IncorrectProgramId", "insufficient lamports"];
 
-fn legitimate(instruction: &str, change: &str) -> Option<usize> {
-    LEGITIMATE.iter().position(|(name, text, _)| {
-        *name == instruction
-            && text.strip_suffix('*').map_or(change == *text, |prefix| change.starts_with(prefix))
-    })
-}
-
 fn is_named(failure: &Failure) -> bool {
     failure.name.is_some()
         || RUNTIME.iter().any(|name| failure.error.contains(name))
         || failure.logs.iter().any(|line| line.contains("Error: ") || line.contains("insufficient lamports"))
 }
 
-#[derive(Clone, Copy)]
-enum Change {
-    Replace(usize, Pubkey),
-    Swap(usize, usize),
-    Unsigned(usize),
-    ReadOnly(usize),
-    Truncate(usize),
-}
-
 impl Instance {
-    fn account_name(&self, index: usize) -> String {
-        let remaining = || format!("remaining {}", index - self.accounts.len());
-        self.accounts.get(index).map_or_else(remaining, |name| (*name).to_string())
-    }
-
-    fn describe(&self, change: Change) -> String {
-        let known = |key: &Pubkey| {
-            let found = self.known.iter().find(|(_, k)| k == key);
-            found.map_or_else(|| "a copy owned by another program".to_string(), |(name, _)| name.clone())
-        };
-        match change {
-            Change::Replace(i, key) => format!("{} := {}", self.account_name(i), known(&key)),
-            Change::Swap(i, j) => format!("{} <> {}", self.account_name(i), self.account_name(j)),
-            Change::Unsigned(i) => format!("{} does not sign", self.account_name(i)),
-            Change::ReadOnly(i) => format!("{} is read-only", self.account_name(i)),
-            Change::Truncate(n) => format!("{} and all after it missing", self.account_name(n)),
-        }
-    }
-
-    /// A copy of each account of the instruction that has data, owned by another program.
-    fn forge_copies(&mut self) -> Vec<(usize, Pubkey)> {
-        let mut copies = Vec::new();
-        for (i, meta) in self.instruction.accounts.clone().iter().enumerate() {
-            let Some(mut account) = self.stage.svm.get_account(&meta.pubkey) else { continue };
-            if account.data.is_empty() || account.executable {
-                continue;
-            }
-            let key = fixtures::address(&format!("copy {i}"));
-            account.owner = fixtures::address("another program");
-            self.stage.svm.set_account(key, account).expect("set account");
-            copies.push((i, key));
-        }
-        copies
-    }
-
-    fn changes(&mut self) -> Vec<Change> {
-        let mut changes: Vec<Change> =
-            self.forge_copies().into_iter().map(|(i, key)| Change::Replace(i, key)).collect();
-        let metas = &self.instruction.accounts;
-        for (i, meta) in metas.iter().enumerate() {
-            let others = self.known.iter().map(|(_, key)| *key).filter(|key| *key != meta.pubkey);
-            changes.extend(others.map(|key| Change::Replace(i, key)));
-            changes.extend((0..i).filter(|j| metas[*j].pubkey != meta.pubkey).map(|j| Change::Swap(j, i)));
-            changes.extend(meta.is_signer.then_some(Change::Unsigned(i)));
-            changes.extend(meta.is_writable.then_some(Change::ReadOnly(i)));
-            changes.push(Change::Truncate(i));
-        }
-        changes
-    }
-
-    /// The spoiled instruction. Whoever has a key signs in a signer's place.
-    fn spoiled(&self, change: Change) -> Instruction {
-        let mut spoiled = self.instruction.clone();
-        let metas = &mut spoiled.accounts;
-        let can_sign = |key: &Pubkey| self.keys.iter().any(|k| k.pubkey() == *key);
-        match change {
-            Change::Replace(i, key) => {
-                metas[i].pubkey = key;
-                metas[i].is_signer &= can_sign(&key);
-            }
-            Change::Swap(i, j) => {
-                (metas[i].pubkey, metas[j].pubkey) = (metas[j].pubkey, metas[i].pubkey);
-                for k in [i, j] {
-                    metas[k].is_signer &= can_sign(&metas[k].pubkey);
-                }
-            }
-            Change::Unsigned(i) => metas[i].is_signer = false,
-            Change::ReadOnly(i) => metas[i].is_writable = false,
-            Change::Truncate(n) => metas.truncate(n),
-        }
-        spoiled
-    }
-
     /// Tries every change; returns what is wrong and notes the rows of the table that apply.
     fn spoil(&mut self, used: &mut BTreeSet<usize>) -> Vec<String> {
-        let (mut wrong, changes) = (Vec::new(), self.changes());
+        let Self { accounts, instruction, keys, known, stage, .. } = &mut *self;
+        let (mut wrong, spoiled) = (Vec::new(), Call { accounts, instruction, keys, known }.spoiled(stage));
         let (before, svm) = (state(&self.stage), self.stage.svm.clone());
         let keys: Vec<_> = self.keys.iter().map(Keypair::insecure_clone).collect();
         let keys: Vec<_> = keys.iter().collect();
-        for change in changes {
-            let what = self.describe(change);
-            let spoiled = self.spoiled(change);
+        for (what, spoiled) in spoiled {
             let result = self.stage.send_unchecked(&[spoiled], &keys);
             let changed = state(&self.stage) != before;
-            let row = legitimate(self.name, &what);
+            let row = legitimate(LEGITIMATE, self.name, &what);
             used.extend(row);
             let surprise = match result {
                 Ok(_) if row.is_some() => None,
