@@ -157,9 +157,7 @@ impl Offer {
     /// [`EngineError::Healthy`] at or above the requirement, [`EngineError::Overflow`].
     pub fn at(lot: &Lot, health: Health, moment: Moment) -> Result<Self> {
         let highest = neutral(lot, moment)?;
-        let start = lowest(highest)?;
-        let (rise, elapsed) = (highest.saturating_sub(start), moment.elapsed.min(RAMP_SLOTS));
-        let concession = start.saturating_add(wide::mul_div(rise, elapsed, RAMP_SLOTS, Round::Down)?);
+        let concession = ramp(highest, moment.elapsed)?;
         let fee = of_ppm(lot.fee_ppm)?.min(highest.saturating_sub(concession));
         Self::sized(lot, health, (concession, fee))
     }
@@ -202,9 +200,21 @@ fn neutral(lot: &Lot, moment: Moment) -> Result<u64> {
     wide::mul_div(of_ppm(lot.mmf_ppm)?, moment.ratio, SHARE_ONE, Round::Down)
 }
 
-/// `π_0` for this `π_zero`, Q32.
+/// `π_0` for this highest concession, Q32.
 fn lowest(highest: u64) -> Result<u64> {
     Ok(of_ppm(AUCTION_START_PPM)?.min(highest.div_euclid(4)))
+}
+
+/// `π_0 + (highest − π_0) · min(elapsed, ramp) / ramp`, Q32 rounded down.
+pub(crate) fn ramp(highest: u64, elapsed: u64) -> Result<u64> {
+    let start = lowest(highest)?;
+    let rise = highest.saturating_sub(start);
+    Ok(start.saturating_add(wide::mul_div(rise, elapsed.min(RAMP_SLOTS), RAMP_SLOTS, Round::Down)?))
+}
+
+/// `lots` rounded down to whole steps.
+pub(crate) fn whole_steps(lots: u64, step: u64) -> u64 {
+    lots.saturating_sub(lots.checked_rem(step).unwrap_or(0))
 }
 
 /// `1.05 · MM`, rounded up.
@@ -240,10 +250,9 @@ impl Lot {
             return Ok(lots);
         }
         // An unwind leaves any number of lots: the skew need not be a multiple of the step.
-        let steps = |lots: u64| lots.saturating_sub(lots.checked_rem(self.step).unwrap_or(0));
         let keep = wide::mul_div(self.min_notional, SHARE_ONE, self.mark.to_bits(), Round::Up)?;
         let most = self.held.saturating_sub(keep);
-        Ok(steps(skew.min(most)))
+        Ok(whole_steps(skew.min(most), self.step))
     }
 
     /// `share` (Q32) of the worth of `lots`, quote units rounded down.

@@ -59,7 +59,6 @@ impl Market {
     /// # Errors
     /// [`EngineError::Overflow`].
     pub fn is_insolvent(&self) -> Result<bool> {
-        let book = &self.book;
-        Ok(book.equity(self.mark())?.max(book.equity(self.oracle.ema)?) < Quote::ZERO)
+        Ok(self.equity_at_best()? < Quote::ZERO)
     }
 }

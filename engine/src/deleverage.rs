@@ -55,6 +55,11 @@ pub struct DeleverageParams {
 }
 
 impl DeleverageParams {
+    /// Worth of the skew at which deleveraging ends, quote units.
+    fn inventory_target(&self) -> Result<u64> {
+        ppm_floor(self.inventory_cap, INVENTORY_TARGET_PPM)
+    }
+
     /// Checks the hard bounds of the program: the target lies below the trigger; a tip is at most `min_notional`.
     ///
     /// # Errors
@@ -104,15 +109,20 @@ pub fn cutoff(mmf_ppm: u32, elapsed: u64) -> Result<u64> {
 impl Market {
     /// Whether traders' profit or skew is above its limit, or its target if `ending`.
     fn is_exposed(&self, ending: bool) -> Result<bool> {
-        let (book, params) = (&self.book, &self.params.deleverage);
+        let params = &self.params.deleverage;
         let (share, inventory) = if ending {
-            (params.profit_target_ppm, ppm_floor(params.inventory_cap, INVENTORY_TARGET_PPM)?)
+            (params.profit_target_ppm, params.inventory_target()?)
         } else {
             (params.profit_high_ppm, params.inventory_cap)
         };
-        let profit = book.traders_pnl(self.mark())?.units_or_zero();
-        let skew = self.mark().mul_ceil(book.skew()?.count())?;
-        Ok(skew > 0 && (profit > ppm_floor(book.payable(), share)? || skew > inventory))
+        let (profit, skew) = self.exposure()?;
+        Ok(skew > 0 && (profit > ppm_floor(self.book.payable(), share)? || skew > inventory))
+    }
+
+    /// Traders' profit, and worth of their skew rounded up, quote units.
+    fn exposure(&self) -> Result<(u64, u64)> {
+        let profit = self.book.traders_pnl(self.mark())?.units_or_zero();
+        Ok((profit, self.mark().mul_ceil(self.book.skew()?.count())?))
     }
 
     /// Notes at `slot` whether exposure has to be reduced: since when, or not any more. Comes after every refresh.
@@ -182,12 +192,11 @@ impl Market {
     /// no profit to realise.
     fn lots_to_target(&self, position: &Position, held: u64) -> Result<u64> {
         let (book, params) = (&self.book, &self.params.deleverage);
-        let skew = self.mark().mul_ceil(book.skew()?.count())?;
-        let over = skew.saturating_sub(ppm_floor(params.inventory_cap, INVENTORY_TARGET_PPM)?);
+        let (profit, skew) = self.exposure()?;
+        let over = skew.saturating_sub(params.inventory_target()?);
         let for_skew = wide::mul_div(over, ONE, self.mark().to_bits(), Round::Up)?;
 
         // What is realised leaves profit and cash alike: T − r = φ·(cash − r).
-        let profit = book.traders_pnl(self.mark())?.units_or_zero();
         let over = profit.saturating_sub(ppm_floor(book.payable(), params.profit_target_ppm)?);
         let rest = u64::from(PPM_ONE.saturating_sub(params.profit_target_ppm));
         let realised = wide::mul_div(over, PPM, rest, Round::Up).unwrap_or(u64::MAX);
@@ -220,8 +229,7 @@ impl Market {
         self.oracle.require(&self.params.oracle, (Action::Waterfall, Age::Trade), now)?;
         self.accrue(now)?;
         self.require_trading()?;
-        let mark = self.mark();
-        let equity = self.book.equity(mark)?.max(self.book.equity(self.oracle.ema)?);
+        let (mark, equity) = (self.mark(), self.equity_at_best()?);
         if equity >= Quote::ZERO {
             return Err(EngineError::NotExhausted { equity: equity.0 });
         }

@@ -5,7 +5,7 @@
 //! concession of the auction's start while it brings the skew nearer to zero, and along the price curve once the
 //! auction has failed. Whatever rounds, rounds in favour of the account in trouble: everybody else acts.
 
-use crate::auction::{Lot, Moment, Offer, SHARE_ONE};
+use crate::auction::{Lot, Moment, Offer, SHARE_ONE, whole_steps};
 use crate::fill::Curve;
 use crate::ladder::Unwound;
 use crate::limits::credit;
@@ -82,7 +82,7 @@ impl Market {
             return Ok(lot);
         }
         let free = wide::mul_div(held, relief.free, relief.requirement.max(1), Round::Down)?;
-        let free = free.saturating_sub(free.checked_rem(lot.step).unwrap_or(0));
+        let free = whole_steps(free, lot.step);
         // Neither what is taken nor what is left may be too little for anybody to bother.
         let enough = |lots: u64| Ok(self.mark().mul_floor(lots)? >= lot.min_notional);
         if enough(free)? && enough(held.saturating_sub(free))? {
@@ -146,8 +146,7 @@ impl Market {
             }
             PoolFill::Takeover => {
                 let lots = cut(lot, offer.lots)?;
-                let curve = Curve { half_spread_ppm: 0, ..self.curve(now)? };
-                let curve = curve.fill(skew, Lots::on(side.opposite(), lots)?)?.cost;
+                let curve = self.along_the_curve(side, lots, now)?;
                 let (mark, most) = (self.at_mark(side, lots)?, lot.part(lots, offer.concession)?);
                 let cost = curve.min(mark.plus(Quote::from_units(most)?)?);
                 let left = most.saturating_sub(cost.minus(mark)?.units_or_zero());
@@ -175,8 +174,7 @@ impl Market {
         if fill == PoolFill::Reducing {
             return Offer::at_once(lot, health, moment);
         }
-        let curve = Curve { half_spread_ppm: 0, ..self.curve(now)? };
-        let cost = curve.fill(self.book.skew()?, Lots::on(side.opposite(), lot.most)?)?.cost;
+        let cost = self.along_the_curve(side, lot.most, now)?;
         let (worse, worth) = (cost.minus(self.at_mark(side, lot.most)?)?, self.mark().mul_floor(lot.most)?);
         let impact = wide::mul_div(worse.units_or_zero(), SHARE_ONE, worth.max(1), Round::Up);
         Offer::at_the_end(lot, (health, moment), impact.unwrap_or(u64::MAX))
@@ -204,6 +202,12 @@ impl Market {
         let report = self.close_lots(position, (lots, cost), now)?;
         self.update_borrow_rate()?;
         Ok(report)
+    }
+
+    /// Signed cost of closing lots of a side along the price curve, without spread.
+    fn along_the_curve(&self, side: Side, lots: u64, now: i64) -> Result<Quote> {
+        let curve = Curve { half_spread_ppm: 0, ..self.curve(now)? };
+        Ok(curve.fill(self.book.skew()?, Lots::on(side.opposite(), lots)?)?.cost)
     }
 
     /// Signed cost of closing lots of a side at the mark, rounded in favour of who held them.

@@ -12,7 +12,7 @@ use crate::deleverage::DeleverageParams;
 use crate::fill::Curve;
 use crate::margin::GROUPS;
 use crate::price::{OracleParams, OracleState, Selection, half_spread_ppm, within};
-use crate::units::{MAX_LOTS, PPM, PPM_ONE, Price, ppm_floor};
+use crate::units::{MAX_LOTS, PPM, PPM_ONE, Price, Quote, ppm_floor};
 use crate::volatility::{VolatilityParams, VolatilityState};
 use crate::waterfall::{Draws, WaterfallParams};
 use crate::{EngineError, Result};
@@ -255,6 +255,14 @@ impl Market {
     /// [`EngineError::Overflow`].
     pub fn notional(&self, lots: u64) -> Result<u64> {
         self.oracle.price.mul_floor(lots)
+    }
+
+    /// What the market is worth at the better of live price and average, quote units.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub(crate) fn equity_at_best(&self) -> Result<Quote> {
+        Ok(self.book.equity(self.mark())?.max(self.book.equity(self.oracle.ema)?))
     }
 
     /// The live price.

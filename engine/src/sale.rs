@@ -8,11 +8,10 @@
 //! A collateral whose price has been dead for a day loses its worth in the same way, within a week: somebody will take it,
 //! or nobody will miss it.
 
-use crate::auction::{RAMP_SLOTS, SHARE_ONE, TAKEOVER_SLOTS, of_ppm, target};
+use crate::auction::{SHARE_ONE, TAKEOVER_SLOTS, of_ppm, ramp, target};
 use crate::collateral::Collateral;
 use crate::debt::owed;
 use crate::margin::{Doubt, Health, STALE_DOUBT_PPM};
-use crate::market::AUCTION_START_PPM;
 use crate::price::{self, Action, Age, Validity};
 use crate::units::{PPM, PPM_ONE, Price, Quote, ppm_ceil, ppm_floor};
 use crate::wide::{self, Round};
@@ -77,17 +76,14 @@ impl Collateral {
         };
         self.oracle.require(&self.params.oracle, (action, Age::Trade), now)?;
         let haircut = of_ppm(self.params.haircut_maint_ppm)?;
-        let start = of_ppm(AUCTION_START_PPM)?.min(haircut.div_euclid(4));
-        let Reason::Margin { elapsed, positions } = reason else { return Ok(start) };
-        let risen =
-            wide::mul_div(haircut.saturating_sub(start), elapsed.min(RAMP_SLOTS), RAMP_SLOTS, Round::Down)?;
-        let ramp = start.saturating_add(risen);
+        let Reason::Margin { elapsed, positions } = reason else { return ramp(haircut, 0) };
+        let risen = ramp(haircut, elapsed)?;
         let late = elapsed.saturating_sub(TAKEOVER_SLOTS).min(CLEARING_SLOTS);
         if positions || late == 0 {
-            return Ok(ramp);
+            return Ok(risen);
         }
-        let rest = wide::mul_div(SHARE_ONE.saturating_sub(ramp), late, CLEARING_SLOTS, Round::Down)?;
-        Ok(ramp.saturating_add(rest))
+        let rest = wide::mul_div(SHARE_ONE.saturating_sub(risen), late, CLEARING_SLOTS, Round::Down)?;
+        Ok(risen.saturating_add(rest))
     }
 
     /// What is sold to bring in `wanted` quote units, of what is `held` and at most `most`, at this discount.

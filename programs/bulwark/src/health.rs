@@ -11,12 +11,12 @@ use std::cell::{Ref, RefMut};
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::*;
 use bulwark_engine::collateral::Collateral;
-use bulwark_engine::margin::{Directory, HealthType, Legs, Portfolio};
+use bulwark_engine::margin::{Directory, Health, HealthType, Legs, Portfolio};
 use bulwark_engine::market as engine;
 use bytemuck::Pod;
 
 use crate::errors::{BulwarkError, Refusal};
-use crate::state::{Market, Vault};
+use crate::state::{Exchange, MarginAccount, Market, Vault};
 
 /// What the legs are worth and need, from the accounts that follow the instruction's own.
 ///
@@ -28,6 +28,27 @@ pub(crate) fn of_legs(
     what: (HealthType, i64),
 ) -> core::result::Result<Portfolio, Refusal> {
     legs.portfolio(&mut Remaining(remaining), what)
+}
+
+/// Initial health of a whole account: its position in `market`, its other legs, its quote balance.
+///
+/// # Errors
+/// As [`of_legs`].
+pub(crate) fn initial(
+    exchange: &Exchange,
+    account: &MarginAccount,
+    market: Option<&Market>,
+    (legs, now): (&mut Iter<'_, AccountInfo<'_>>, i64),
+) -> core::result::Result<Health, Refusal> {
+    let (what, named) = ((HealthType::Init, now), market.map(|market| market.index));
+    let mut sum = of_legs(&Legs { skip_market: named, ..account.legs() }, legs, what)?;
+    if let Some((market, position)) = market.and_then(|m| Some((m, account.position_in(m.index)?))) {
+        // Whoever changes a position has asked for its price already.
+        let leg = Health::of_position_at_stored_price(&market.core, position, what.0)?;
+        sum.add_position(leg, market.core.params.risk_group, position)?;
+    }
+    sum.add(Health::of_quote(account.quote, exchange.quote_weight.at(now), HealthType::Init)?)?;
+    Ok(sum.health(&exchange.risk_groups)?)
 }
 
 /// The accounts that follow the instruction's own, in the order in which they are asked for.

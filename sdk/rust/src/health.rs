@@ -211,8 +211,7 @@ impl Snapshot<'_> {
         distress: &Distress,
     ) -> Result<Offer, HealthError> {
         let core = &self.find_market(market)?.core;
-        let position = account.position(market).and_then(|slot| account.positions.get(slot));
-        let position = position.ok_or(EngineError::NoPosition)?;
+        let position = account.position_in(market).ok_or(EngineError::NoPosition)?;
         let what = (HealthType::Liquidate, self.now);
         let all = account.legs().portfolio(&mut self.clone(), what)?;
         let requirement = Health::of_position(core, position, what.0, what.1)?.requirement;

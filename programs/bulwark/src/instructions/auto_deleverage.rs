@@ -35,8 +35,7 @@ fn equity(
     let what = (HealthType::Liquidate, now);
     let others = Legs { skip_market: Some(market.index), ..account.legs() };
     let mut all = health::of_legs(&others, &mut legs.iter(), what)?;
-    let slot = account.position(market.index).ok_or(BulwarkError::NoPosition)?;
-    let position = account.positions.get(slot).ok_or(BulwarkError::NoPosition)?;
+    let position = account.position_in(market.index).ok_or(BulwarkError::NoPosition)?;
     all.count(&market.core, position, what)?;
     all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
     Ok(all.equity_in_doubt()?)

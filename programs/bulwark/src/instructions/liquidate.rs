@@ -6,7 +6,6 @@ use anchor_lang::prelude::*;
 use bulwark_engine::auction::{Moment, Offer};
 use bulwark_engine::fill;
 use bulwark_engine::liquidation::LiquidationReport;
-use bulwark_engine::margin::{Health, HealthType, Legs};
 use bulwark_engine::trade::Order;
 use bulwark_engine::units::{Lots, Quote};
 
@@ -66,26 +65,6 @@ fn take_over(
     Ok(report)
 }
 
-/// `Ok` if an account holds initial margin with its position in a market.
-///
-/// # Errors
-/// Not enough, a missing leg.
-pub(super) fn require_initial_margin(
-    exchange: &Exchange,
-    account: &MarginAccount,
-    market: Option<&Market>,
-    (legs, now): (&mut core::slice::Iter<'_, AccountInfo<'_>>, i64),
-) -> core::result::Result<(), Refusal> {
-    let (kind, named) = (HealthType::Init, market.map(|market| market.index));
-    let mut portfolio = health::of_legs(&Legs { skip_market: named, ..account.legs() }, legs, (kind, now))?;
-    let position = named.and_then(|index| account.position(index));
-    if let (Some(market), Some(position)) = (market, position.and_then(|slot| account.positions.get(slot))) {
-        portfolio.count(&market.core, position, (kind, now))?;
-    }
-    portfolio.add(Health::of_quote(account.quote, exchange.quote_weight.at(now), kind)?)?;
-    Ok(portfolio.health(&exchange.risk_groups)?.require()?)
-}
-
 pub(crate) fn handler<'info>(ctx: Context<'info, Liquidate<'info>>, args: &LiquidateArgs) -> Result<()> {
     let Clock { unix_timestamp: now, slot, .. } = Clock::get()?;
     let accounts = &*ctx.accounts;
@@ -106,7 +85,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Liquidate<'info>>, args: &Liqui
         return Ok(());
     }
     let report = take_over((&mut account, &mut taker, &mut market), (&case, moment), args, now)?;
-    require_initial_margin(&exchange, &taker, Some(&market), (&mut legs, now))?;
+    health::initial(&exchange, &taker, Some(&market), (&mut legs, now))?.require().or_error()?;
     case.close(&exchange, &mut account, (&market, now)).or_error()?;
 
     let index = market.index;

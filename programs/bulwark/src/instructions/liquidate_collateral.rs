@@ -9,7 +9,6 @@ use bulwark_engine::trade::Order;
 use bulwark_engine::units::{Lots, Quote, Side};
 use bulwark_engine::{debt, fill};
 
-use super::liquidate::require_initial_margin;
 use super::trade;
 use crate::errors::{BulwarkError, OrProgramError as _, Refusal};
 use crate::events::CollateralSold;
@@ -148,7 +147,7 @@ pub(crate) fn handler<'info>(
     fill::require_limit(bought, Quote::from_units(sale.proceeds).or_error()?, limit).or_error()?;
     if buyer.has_positions() {
         drop(vault);
-        require_initial_margin(&exchange, &buyer, None, (&mut legs, now))?;
+        health::initial(&exchange, &buyer, None, (&mut legs, now))?.require().or_error()?;
         vault = accounts.vault.load_mut()?;
     }
 

@@ -39,8 +39,7 @@ impl Case {
     ) -> core::result::Result<Self, Refusal> {
         market.core.accrue(now)?;
         let what = (HealthType::Liquidate, now);
-        let slot = account.position(market.index).ok_or(BulwarkError::NoPosition)?;
-        let position = account.positions.get(slot).ok_or(BulwarkError::NoPosition)?;
+        let position = account.position_in(market.index).ok_or(BulwarkError::NoPosition)?;
         let others = Legs { skip_market: Some(market.index), ..account.legs() };
         let others = health::of_legs(&others, legs, what)?;
         let mut all = others;
@@ -62,7 +61,7 @@ impl Case {
         (market, now): (&Market, i64),
     ) -> bulwark_engine::Result<Health> {
         let mut all = self.others;
-        if let Some(position) = account.position(market.index).and_then(|slot| account.positions.get(slot)) {
+        if let Some(position) = account.position_in(market.index) {
             all.count(&market.core, position, (HealthType::Liquidate, now))?;
         }
         all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;

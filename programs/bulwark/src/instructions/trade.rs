@@ -87,13 +87,8 @@ impl Desk<'_, '_> {
         self.account.lift(self.market)?;
         let quote = self.account.post(self.market, side, report.quote_change)?;
 
-        let health = HealthType::Init;
-        let mut portfolio = self.others((health, order.now))?;
-        let leg = Health::of_position_at_stored_price(&self.market.core, &position, health)?;
-        portfolio.add_position(leg, self.market.core.params.risk_group, &position)?;
-        let weight = self.exchange.quote_weight.at(order.now);
-        portfolio.add(Health::of_quote(quote, weight, health)?)?;
-        let health = portfolio.health(&self.exchange.risk_groups)?;
+        let legs = (&mut self.legs.iter(), order.now);
+        let health = health::initial(self.exchange, self.account, Some(self.market), legs)?;
         health.require()?;
         self.account.auction = Auction::default(); // out of trouble
         // No more than what the account has to spare.

@@ -79,6 +79,12 @@ impl MarginAccount {
         Some(position)
     }
 
+    /// The position of a market, to read.
+    #[must_use]
+    pub fn position_in(&self, market: u16) -> Option<&Position> {
+        self.positions.iter().find(|p| p.is_open() && p.market == market)
+    }
+
     /// The position of a market.
     #[must_use]
     pub fn position_mut(&mut self, market: u16) -> Option<&mut Position> {
