@@ -10,6 +10,7 @@
 
 use bytemuck::{Pod, Zeroable};
 
+use crate::governance::ExitPause;
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
@@ -56,6 +57,13 @@ pub struct UnstakeRequest {
 }
 
 impl UnstakeRequest {
+    /// The request with the window that it has if a pause has cut its own, see [`ExitPause::reopened`].
+    #[must_use]
+    pub const fn reopened(self, exits: &ExitPause, way_out: (u8, i64)) -> Self {
+        let requested_at = exits.reopened(self.requested_at, [COOLDOWN, WINDOW], way_out);
+        Self { requested_at, ..self }
+    }
+
     /// Whether the window is over: the stake can only become active again.
     #[must_use]
     pub const fn is_over(&self, now: i64) -> bool {

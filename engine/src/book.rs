@@ -157,6 +157,15 @@ impl Book {
         Ok(self.positions == 0 && self.unbacked == 0 && claims <= Quote::ZERO)
     }
 
+    /// Whether nobody is in it any more: settled, and no member left in any bucket.
+    ///
+    /// # Errors
+    /// [`EngineError::Overflow`].
+    pub fn is_empty(&self) -> Result<bool> {
+        let members = [&self.long, &self.short].into_iter().flat_map(|side| side.buckets.iter());
+        Ok(self.is_settled()? && members.into_iter().all(|bucket| bucket.members == 0))
+    }
+
     /// Part of `cash` that traders and the pool can be paid from, quote units.
     #[must_use]
     pub const fn payable(&self) -> u64 {

@@ -9,11 +9,13 @@ use bytemuck::{Pod, Zeroable};
 
 use crate::margin::HealthType;
 use crate::outflow::{Outflow, OutflowParams};
-use crate::price::{Action, Age, OracleParams, OracleState, within};
+use crate::price::{Action, Age, OracleParams, OracleState, Selection, within};
 use crate::units::{PPM, PPM_ONE, ppm_floor};
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
+/// Most that the cap of a new collateral may be worth, quote units: ten million dollars of six decimals.
+pub const MAX_LISTED_WORTH: u64 = 10_000_000_000_000;
 /// Parts per million times seconds of a day.
 const PPM_DAY: u64 = 86_400_000_000;
 
@@ -49,8 +51,7 @@ impl CollateralParams {
     /// # Errors
     /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
     pub fn validate(&self) -> Result<()> {
-        within("haircut_init_ppm", self.haircut_init_ppm, 20_000, 1_000_000)?;
-        within("haircut_maint_ppm", self.haircut_maint_ppm, 10_000, self.haircut_init_ppm)?;
+        self.validate_haircuts()?;
         self.validate_limits()
     }
 
@@ -62,6 +63,24 @@ impl CollateralParams {
         within("cap_growth_ppm", self.cap_growth_ppm, 10_000, 1_000_000)?;
         self.outflow.validate(self.max_deposits)?;
         self.oracle.validate()
+    }
+
+    fn validate_haircuts(&self) -> Result<()> {
+        within("haircut_init_ppm", self.haircut_init_ppm, 20_000, 1_000_000)?;
+        within("haircut_maint_ppm", self.haircut_maint_ppm, 10_000, self.haircut_init_ppm)
+    }
+
+    /// Checks the hard bounds for a change of present parameters. The floor of the outflow is a way out: it is not bounded
+    /// by a cap that is lowered, only a higher one is.
+    ///
+    /// # Errors
+    /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
+    pub fn validate_change(&self, from: &Self, is_quote: bool) -> Result<()> {
+        if !is_quote {
+            self.validate_haircuts()?;
+        }
+        let cap = if self.outflow.floor > from.outflow.floor { self.max_deposits } else { u64::MAX };
+        Self { max_deposits: cap, ..*self }.validate_limits()
     }
 }
 
@@ -86,10 +105,63 @@ pub struct Collateral {
 
 impl Collateral {
     /// A collateral that is listed now: its cap starts at zero.
+    ///
+    /// # Errors
+    /// See [`Collateral::require_cap_worth`].
+    pub fn listed(params: CollateralParams, oracle: OracleState, now: i64) -> Result<Self> {
+        let none = CollateralParams { max_deposits: 0, ..params };
+        let mut listed = Self::new(none, oracle, now);
+        listed.require_cap_worth(&params)?;
+        listed.params = params;
+        Ok(listed)
+    }
+
+    /// A vault without tokens.
     #[must_use]
-    pub const fn listed(params: CollateralParams, oracle: OracleState, now: i64) -> Self {
+    pub const fn new(params: CollateralParams, oracle: OracleState, now: i64) -> Self {
         let outflow = Outflow::new(now);
         Self { params, oracle, recorded: 0, ramp_from: 0, ramp_since: now, outflow }
+    }
+
+    /// `Ok` if a cap that was zero is worth no more than [`MAX_LISTED_WORTH`] at the last price: it is as if the collateral
+    /// were listed. A cap that is not zero may double, and one that is may return to what is there.
+    ///
+    /// # Errors
+    /// [`EngineError::ParameterOutOfBounds`] with the worth.
+    pub fn require_cap_worth(&self, params: &CollateralParams) -> Result<()> {
+        if self.params.max_deposits != 0 || params.max_deposits <= self.recorded {
+            return Ok(());
+        }
+        let worth = self.oracle.price.mul_floor(params.max_deposits).unwrap_or(u64::MAX);
+        within("worth of max_deposits", worth, 0, MAX_LISTED_WORTH)
+    }
+
+    /// Puts other parameters in force at `now`. A lower cap counts at once; a higher one is reached by a ramp that begins at
+    /// what was in force, and the anchor of the outflow has moved under the old limit until now.
+    ///
+    /// # Errors
+    /// See [`Collateral::require_cap_worth`]; [`EngineError::Overflow`] never for valid parameters.
+    pub fn change_params(&mut self, params: &CollateralParams, now: i64) -> Result<()> {
+        self.require_cap_worth(params)?;
+        self.outflow.advance((&self.params.outflow, self.params.max_deposits), self.recorded, now)?;
+        self.ramp_from = self.cap(now)?.min(params.max_deposits);
+        self.ramp_since = now;
+        self.params = *params;
+        Ok(())
+    }
+
+    /// Takes in the first print of other sources. It must agree with a price that is alive, unless nothing can be deposited,
+    /// see [`OracleState::succeed`]; in an empty vault nothing needs to.
+    ///
+    /// # Errors
+    /// As [`OracleState::succeed`] and [`OracleState::accept`].
+    pub fn change_sources(&mut self, selection: Selection, now: i64) -> Result<()> {
+        let waived = self.params.max_deposits == 0;
+        if self.recorded != 0 {
+            self.oracle.succeed(&selection, &self.params.oracle, (waived, now))?;
+        }
+        self.oracle.forget_sources();
+        self.oracle.accept(selection, &self.params.oracle)
     }
 
     /// The deposit cap in force, token units: `min(max_deposits, from + max_deposits · growth · days)`.
@@ -221,6 +293,16 @@ impl QuoteWeight {
     pub const fn unrefreshed(params: &CollateralParams) -> Self {
         let floor_ppm = PPM_ONE.saturating_sub(params.haircut_init_ppm);
         Self { until: i64::MIN, fresh_ppm: floor_ppm, floor_ppm }
+    }
+
+    /// The same with the floor of other parameters; a quote token without an oracle counts in full whatever they are.
+    #[must_use]
+    pub fn with_floor(self, params: &CollateralParams) -> Self {
+        if self == Self::WHOLE {
+            self
+        } else {
+            Self { floor_ppm: Self::unrefreshed(params).floor_ppm, ..self }
+        }
     }
 
     /// The weight that a refreshed oracle gives.

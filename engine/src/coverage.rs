@@ -64,6 +64,18 @@ impl Fund {
         Ok(())
     }
 
+    /// Takes a market that closes out of the sums.
+    ///
+    /// # Errors
+    /// [`EngineError::Corrupt`] if it was never part of them.
+    pub fn uncover(&mut self, market: &Market) -> Result<()> {
+        const ERROR: EngineError = EngineError::Corrupt("cover: a market's part is not in the sum");
+        let Cover { required, own } = market.cover;
+        self.cover.required = self.cover.required.checked_sub(required).ok_or(ERROR)?;
+        self.cover.own = self.cover.own.checked_sub(own).ok_or(ERROR)?;
+        Ok(())
+    }
+
     /// `min(1, CR / 1.5)` with `CR = (reserve + stake + own) / required`, ppm rounded down; 1 if nothing is required.
     ///
     /// # Errors

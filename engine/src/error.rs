@@ -8,6 +8,67 @@ use crate::price::Validity;
 /// as a failed transaction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum EngineError {
+    /// A parameter that would not be at least as strict as it is.
+    #[error("{name} = {to} is not at least as strict as {from}: propose a change")]
+    Loosens {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Present value.
+        from: u64,
+        /// Wanted value.
+        to: u64,
+    },
+    /// A parameter that one change may not move so far.
+    #[error("{name} cannot go from {from} to {to} at once: one change reaches {least}..={most}")]
+    StepTooLarge {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Present value.
+        from: u64,
+        /// Wanted value.
+        to: u64,
+        /// Least value that one change reaches.
+        least: u64,
+        /// Largest one.
+        most: u64,
+    },
+    /// A second step of a parameter that hurts users, within a week.
+    #[error("{name} has a step a week: {seconds_left} s are left")]
+    StepTooSoon {
+        /// Name of the parameter.
+        name: &'static str,
+        /// Seconds until the next step.
+        seconds_left: i64,
+    },
+    /// Parameters that are in force already.
+    #[error("these parameters are in force already")]
+    NothingChanges,
+    /// A change whose delay is not over.
+    #[error("the change can be executed in {seconds_left} s")]
+    ChangeTooEarly {
+        /// Seconds left.
+        seconds_left: i64,
+    },
+    /// A change whose window is over.
+    #[error("the change has lapsed: propose it again")]
+    ChangeExpired,
+    /// A pause of the ways out too soon after the last one.
+    #[error(
+        "withdrawals, redemptions and unstaking were paused a short time ago: not again for {seconds_left} s"
+    )]
+    ExitPauseTooSoon {
+        /// Seconds left.
+        seconds_left: i64,
+    },
+    /// A market that is not idle: somebody is in it, owes it or is owed.
+    #[error("the market is not empty: settle every position, resolve every debt and pay every claim first")]
+    MarketNotEmpty,
+    /// An oracle that works: governance does not name prices then.
+    #[error("the oracle printed {age_seconds} s ago: governance names a price only after a day without one")]
+    OracleAlive {
+        /// Age of the last print, seconds.
+        age_seconds: i64,
+    },
     /// A result does not fit its unit.
     #[error("amount out of range: the result does not fit")]
     Overflow,

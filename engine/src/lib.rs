@@ -40,6 +40,8 @@
 //! | [`allocation`] | pool money goes where its target says, and a loss is not refilled |
 //! | [`audit`] | what a market's account and its members' must agree on |
 //! | [`limits`] | what may grow, and how far |
+//! | [`tighten`] | which way is safe, for every parameter, and how far one change may go |
+//! | [`governance`] | when governance may act, and for how long it may stop anybody |
 //! | [`pool`] | two tranches: one takes the losses, one the coupon |
 #![cfg_attr(not(feature = "idl-build"), no_std)]
 
@@ -57,6 +59,7 @@ pub mod decay;
 pub mod deleverage;
 pub mod error;
 pub mod fill;
+pub mod governance;
 pub mod ladder;
 pub mod limits;
 pub mod liquidation;
@@ -68,6 +71,7 @@ pub mod position;
 pub mod price;
 pub mod sale;
 pub mod settlement;
+pub mod tighten;
 pub mod trade;
 pub mod trigger;
 pub mod units;

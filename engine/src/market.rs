@@ -76,8 +76,8 @@ pub struct MarketParams {
     pub lot_decimals: u8,
     /// Risk group, 1 to 8; 0 for none. Longs and shorts of one group offset each other's margin.
     pub risk_group: u8,
-    /// Explicit padding.
-    pub _padding: [u8; 2],
+    /// Seconds without a price after which anyone may stop increases.
+    pub max_outage: u16,
     /// Funding and borrow.
     pub carry: CarryParams,
     /// How spread and margin follow volatility.
@@ -90,10 +90,27 @@ pub struct MarketParams {
     pub oracle: OracleParams,
 }
 
+/// Largest least worth of a position, quote units: a thousand dollars of six decimals.
+const MAX_MIN_NOTIONAL: u64 = 1_000_000_000;
+/// Largest part of the pool that a new market may be given, ppm.
+const MAX_LISTED_WEIGHT_PPM: u32 = 100_000;
+/// Largest share of the reserve that a new market may draw in a day, ppm.
+const MAX_LISTED_RESERVE_SHARE_PPM: u32 = 250_000;
 /// Smallest price concession of a liquidation auction, ppm.
 pub const AUCTION_START_PPM: u32 = 2_000;
 
 impl MarketParams {
+    /// Checks what a new market may have, which later changes extend step by step.
+    ///
+    /// # Errors
+    /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
+    pub fn validate_listing(&self) -> Result<()> {
+        within("target_weight_ppm", self.target_weight_ppm, 0, MAX_LISTED_WEIGHT_PPM)?;
+        let share = self.waterfall.reserve_share_ppm;
+        within("reserve_share_ppm", share, 0, MAX_LISTED_RESERVE_SHARE_PPM)?;
+        self.validate()
+    }
+
     /// Checks the hard bounds of the program and the gap-safe condition
     /// `mmf ≥ max_impact + liquidation_fee + π_0 + max_gap`, `imf ≥ 1.25·mmf`.
     ///
@@ -104,7 +121,7 @@ impl MarketParams {
         within("max_oi", self.max_oi, 0, MAX_LOTS)?;
         within("share_floor", self.share_floor, 0, MAX_LOTS)?;
         within("step", self.step, 1, MAX_LOTS)?;
-        within("min_notional", self.min_notional, 1, 1 << 40)?;
+        within("min_notional", self.min_notional, 1, MAX_MIN_NOTIONAL)?;
         within("taker_fee_ppm", self.taker_fee_ppm, 0, 10_000)?;
         within("insurance_share_ppm", self.insurance_share_ppm, 0, 1_000_000)?;
         let left = PPM_ONE.saturating_sub(self.insurance_share_ppm);
@@ -132,6 +149,7 @@ impl MarketParams {
         within("toxic_window", self.toxic_window, 0, 600)?;
         within("toxic_fee_ppm", self.toxic_fee_ppm, 0, 10_000)?;
         within("risk_group", self.risk_group, 0, GROUPS)?;
+        within("max_outage", self.max_outage, 600, 43_200)?;
         self.carry.validate()?;
         self.volatility.validate()?;
         self.waterfall.validate()?;
@@ -190,6 +208,40 @@ impl Market {
         self.oi_scale_ppm = PPM_ONE;
         self.book.initialize(oracle.price);
         Ok(())
+    }
+
+    /// Puts other parameters in force at `now`: what has accrued until then accrued under the old ones. The maintenance
+    /// fraction drifts to its new target, the initial fraction is there at once.
+    ///
+    /// # Errors
+    /// [`EngineError::Settling`], [`EngineError::ParameterOutOfBounds`]; [`EngineError::MarketNotEmpty`] for another risk group
+    /// while there are positions: an offset comes and goes in steps; [`EngineError::Overflow`].
+    pub fn change_params(&mut self, params: &MarketParams, now: i64) -> Result<()> {
+        self.require_trading()?;
+        params.validate()?;
+        if params.risk_group != self.params.risk_group && self.book.positions != 0 {
+            return Err(EngineError::MarketNotEmpty);
+        }
+        self.accrue(now)?;
+        self.volatility.drift(&self.params, now)?;
+        self.params = *params;
+        self.volatility.floor_sigma(&self.params.volatility);
+        self.volatility.set_fractions(&self.params)?;
+        self.update_borrow_rate()
+    }
+
+    /// Takes in the first print of other sources; what the old ones printed last no longer binds them. It must agree with a
+    /// price that is alive unless that is `waived`, see [`OracleState::succeed`]; in a market without positions nothing needs
+    /// to.
+    ///
+    /// # Errors
+    /// As [`OracleState::succeed`] and [`Market::refresh`].
+    pub fn change_sources(&mut self, selection: Selection, (waived, now): (bool, i64)) -> Result<()> {
+        if self.book.positions != 0 {
+            self.oracle.succeed(&selection, &self.params.oracle, (waived, now))?;
+        }
+        self.oracle.forget_sources();
+        self.refresh(selection, now)
     }
 
     /// Takes in what [`crate::price::select`] chose: accrues carry at the old price, moves price, average and

@@ -39,13 +39,14 @@ pub struct OutflowParams {
 }
 
 impl OutflowParams {
-    /// Checks the hard bounds of the program; the floor is at most 5 % of the vault's cap.
+    /// Checks the hard bounds of the program: the floor is at most 5 % of the vault's cap; at the smallest share, 5 % an hour,
+    /// seven tenths of a vault can leave within the shortest delay of a change.
     ///
     /// # Errors
     /// [`crate::EngineError::ParameterOutOfBounds`] naming the first field outside.
     pub fn validate(&self, cap: u64) -> Result<()> {
         within("outflow floor", self.floor, 0, cap.div_euclid(20))?;
-        within("outflow max_ppm", self.max_ppm, 10_000, 1_000_000)
+        within("outflow max_ppm", self.max_ppm, 50_000, 1_000_000)
     }
 }
 

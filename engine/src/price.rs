@@ -24,7 +24,8 @@ pub use source::{Selection, select};
 use bytemuck::{Pod, Zeroable};
 
 use crate::decay;
-use crate::units::{PPM, Price, ppm_ceil, ppm_floor};
+use crate::governance::DEAD_FOR_SETTLEMENT;
+use crate::units::{PPM, PPM_ONE, Price, ppm_ceil, ppm_floor};
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
 
@@ -36,8 +37,10 @@ pub const MAX_AVERAGE_GAP: u32 = 60;
 pub const MAX_AVERAGE_STEP_PPM: u32 = 20_000;
 /// Seconds without a print after which a price is dead, and not merely in want of a refresh.
 pub const DEAD_AFTER: i64 = 600;
-/// Decimal exponents beyond this are refused.
+/// Largest decimal exponent: its power of ten still fits.
 const MAX_EXPONENT: i32 = 19;
+/// Least decimal exponent: a print of eighteen decimals in lots of many is within it.
+const MIN_EXPONENT: i32 = -38;
 
 /// What a source said: `price · 10^exponent` quote per base, give or take `conf · 10^exponent`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +72,7 @@ pub struct Reading {
 /// rounded up.
 ///
 /// # Errors
-/// [`EngineError::PriceOutOfRange`] for a zero price, an exponent beyond ±19 or a result out of range.
+/// [`EngineError::PriceOutOfRange`] for a zero price, an exponent outside −38 to 19 or a result out of range.
 pub fn normalise(print: &Print, quote_decimals: u8, lot_decimals: u8) -> Result<Reading> {
     let shift = i32::from(quote_decimals).wrapping_sub(i32::from(lot_decimals));
     let exponent = print.exponent.checked_add(shift).ok_or(EngineError::PriceOutOfRange)?;
@@ -80,13 +83,19 @@ pub fn normalise(print: &Print, quote_decimals: u8, lot_decimals: u8) -> Result<
 
 /// `mantissa · 10^exponent` in Q32.32.
 fn scale(mantissa: u64, exponent: i32, round: Round) -> Result<u64> {
-    if exponent.unsigned_abs() > MAX_EXPONENT.unsigned_abs() {
+    if !(MIN_EXPONENT..=MAX_EXPONENT).contains(&exponent) {
         return Err(EngineError::PriceOutOfRange);
     }
-    let power = 10_u64.checked_pow(exponent.unsigned_abs()).ok_or(EngineError::PriceOutOfRange)?;
+    let power = |digits: u32| 10_u64.checked_pow(digits).ok_or(EngineError::PriceOutOfRange);
     let scaled = if exponent < 0 {
-        wide::mul_div(mantissa, decay::ONE, power, round)
+        // A quotient of a quotient, both rounded alike, is the quotient by the product.
+        let digits = exponent.unsigned_abs();
+        let (first, rest) = (digits.min(MAX_EXPONENT.unsigned_abs()), digits.saturating_sub(19));
+        let rest = power(rest)?;
+        wide::mul_div(mantissa, decay::ONE, power(first)?, round)
+            .and_then(|part| wide::mul_div(part, 1, rest, round))
     } else {
+        let power = power(exponent.unsigned_abs())?;
         mantissa
             .checked_mul(power)
             .ok_or(EngineError::Overflow)
@@ -127,15 +136,16 @@ impl OracleParams {
         _padding: 0,
     };
 
-    /// Checks the hard bounds of the program.
+    /// Checks the hard bounds of the program. They are as bad on the narrow side: nobody could leave if no price were ever
+    /// good enough.
     ///
     /// # Errors
     /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
     pub fn validate(&self) -> Result<()> {
-        within("max_conf_ppm", self.max_conf_ppm, 100, 50_000)?;
-        within("max_divergence_ppm", self.max_divergence_ppm, 1_000, 100_000)?;
-        within("max_trade_age", self.max_trade_age, 1, 60)?;
-        within("max_margin_age", self.max_margin_age, self.max_trade_age, 300)?;
+        within("max_conf_ppm", self.max_conf_ppm, 1_000, 50_000)?;
+        within("max_divergence_ppm", self.max_divergence_ppm, 5_000, 100_000)?;
+        within("max_trade_age", self.max_trade_age, 3, 60)?;
+        within("max_margin_age", self.max_margin_age, self.max_trade_age.max(20), 300)?;
         within("ema_half_life", self.ema_half_life, 60, 3_600)
     }
 }
@@ -291,6 +301,48 @@ impl OracleState {
         self.divergent = 0;
         self.see([primary_time, secondary_time]);
         Ok(())
+    }
+
+    /// The state after the first selection of a new listing.
+    ///
+    /// # Errors
+    /// [`EngineError::NoValidSource`] for a selection without a reading.
+    pub fn of(selection: Selection, params: &OracleParams) -> Result<Self> {
+        let limit_seconds = i64::from(params.max_margin_age);
+        let none = EngineError::NoValidSource { age_seconds: i64::MAX, limit_seconds };
+        let mut state = Self::first(&selection.reading().ok_or(none)?);
+        state.accept(selection, params)?;
+        Ok(state)
+    }
+
+    /// `Ok` if other sources may take the place of the present ones. While the stored price is young and undisputed the new one must agree with it as two sources must; if it is
+    /// not, or that can be waived, the new one is between half of it and double, as long as there was a price within a day.
+    ///
+    /// # Errors
+    /// [`EngineError::PriceNotUsable`] if they disagree; [`EngineError::Overflow`].
+    pub fn succeed(
+        &self,
+        selection: &Selection,
+        params: &OracleParams,
+        (waived, now): (bool, i64),
+    ) -> Result<()> {
+        let alive = matches!(self.validity(params, Age::Margin, now)?, Validity::Fresh | Validity::Wide);
+        let age_seconds = age(now, self.publish_time);
+        let reading = selection.reading().filter(|_| age_seconds <= DEAD_FOR_SETTLEMENT);
+        if let Some(Reading { price, .. }) = reading {
+            let [low, high] = [self.price.min(price), self.price.max(price)].map(Price::to_bits);
+            let most = if alive && !waived { params.max_divergence_ppm } else { PPM_ONE };
+            if high.saturating_sub(low) > ppm_floor(low, most)? {
+                let (limit_seconds, validity) = (i64::from(params.max_margin_age), Validity::Divergent);
+                return Err(EngineError::PriceNotUsable { validity, age_seconds, limit_seconds });
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets when the sources were last seen alive, and what they disputed: others take their place.
+    pub(crate) const fn forget_sources(&mut self) {
+        (self.primary_time, self.secondary_time, self.divergent) = (0, 0, 0);
     }
 
     /// Makes `price` the last word: sure, and never too old.

@@ -9,10 +9,13 @@
 //!
 //! The frozen price is the better one for the market of live price and average: one print cannot choose it.
 
+use crate::book::Fees;
+use crate::governance::DEAD_FOR_SETTLEMENT;
 use crate::ladder::Unwound;
+use crate::limits::credit;
 use crate::market::Market;
 use crate::position::{Holding, Position};
-use crate::price::{Action, Age};
+use crate::price::{Action, Age, within};
 use crate::trade::SettleReport;
 use crate::units::{NormalPrice, Price, Quote};
 use crate::wide::{self, Round};
@@ -41,6 +44,13 @@ impl Market {
         self.book.positions == 0 && (self.book.unbacked <= held || !patient)
     }
 
+    /// Whether the oracle has had nothing to say for so long that increases may be stopped.
+    #[must_use]
+    pub fn is_out(&self, now: i64) -> bool {
+        let out = i64::from(self.params.max_outage);
+        !self.is_settling() && now.saturating_sub(self.oracle.publish_time) > out
+    }
+
     /// Whether the market settles.
     #[must_use]
     pub const fn is_settling(&self) -> bool {
@@ -55,21 +65,57 @@ impl Market {
         if self.is_settling() { Err(EngineError::Settling) } else { Ok(()) }
     }
 
-    /// Freezes the price, and ends carry and margin. Returns the price.
+    /// Freezes the price, and ends carry and margin. Returns the price: the better one for the market of live price and
+    /// average, or what governance has named if there has been no price for [`DEAD_FOR_SETTLEMENT`]; that is at most twice
+    /// the last price and at least half of it.
     ///
     /// # Errors
-    /// [`EngineError::Settling`] if it settles already, a price that is not Fresh, [`EngineError::Overflow`].
-    pub fn begin_settling(&mut self, now: i64) -> Result<Price> {
+    /// [`EngineError::Settling`] if it settles already; a price that is not Fresh, or [`EngineError::OracleAlive`] and
+    /// [`EngineError::ParameterOutOfBounds`] for a named one; [`EngineError::Overflow`].
+    pub fn begin_settling(&mut self, named: Option<Price>, now: i64) -> Result<Price> {
         self.require_trading()?;
-        self.oracle.require(&self.params.oracle, (Action::Waterfall, Age::Margin), now)?;
+        match named {
+            Some(price) => self.require_nameable(price, now)?,
+            None => {
+                self.oracle.require(&self.params.oracle, (Action::Waterfall, Age::Margin), now).map(|_| ())?
+            }
+        }
         self.accrue(now)?;
-        let (live, average) = (self.oracle.price, self.oracle.ema);
-        let better = self.book.traders_pnl(average)? < self.book.traders_pnl(live)?;
-        self.oracle.freeze(if better { average } else { live });
+        let price = named.map_or_else(|| self.better_price(), Ok)?;
+        self.oracle.freeze(price);
         self.carry.funding_rate = 0;
         self.carry.borrow_ppm = 0;
         self.settling_since = now.max(1);
         Ok(self.mark())
+    }
+
+    fn better_price(&self) -> Result<Price> {
+        let (live, average) = (self.oracle.price, self.oracle.ema);
+        let better = self.book.traders_pnl(average)? < self.book.traders_pnl(live)?;
+        Ok(if better { average } else { live })
+    }
+
+    fn require_nameable(&self, price: Price, now: i64) -> Result<()> {
+        let age_seconds = now.saturating_sub(self.oracle.publish_time);
+        if age_seconds <= DEAD_FOR_SETTLEMENT {
+            return Err(EngineError::OracleAlive { age_seconds });
+        }
+        let last = self.mark().to_bits();
+        within("settlement price (Q32.32)", price.to_bits(), last.div_ceil(2), last.saturating_mul(2))
+    }
+
+    /// Takes out what is left in a market that nobody is in any more: its fees, with the cash among the pool's part, and its
+    /// insurance.
+    ///
+    /// # Errors
+    /// [`EngineError::MarketNotEmpty`]; [`EngineError::Overflow`].
+    pub fn close(&mut self) -> Result<(Fees, u64)> {
+        if !self.is_settling() || !self.book.is_empty()? {
+            return Err(EngineError::MarketNotEmpty);
+        }
+        let mut fees = self.sweep();
+        fees.pool = credit(fees.pool, core::mem::take(&mut self.book.cash))?;
+        Ok((fees, core::mem::take(&mut self.book.insurance)))
     }
 
     /// Settles a position at the frozen price, or pays a claim when its time has come. Until then a claim is only set off

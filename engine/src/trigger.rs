@@ -84,8 +84,10 @@ pub struct Trigger {
     pub side: u8,
     /// 1 if a delegate placed it: it goes with him.
     pub by_delegate: u8,
+    /// Which of the markets that had this index it was placed in.
+    pub generation: u8,
     /// Explicit padding.
-    pub _padding: [u8; 3],
+    pub _padding: [u8; 2],
 }
 
 impl Trigger {

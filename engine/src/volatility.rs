@@ -146,6 +146,11 @@ impl VolatilityState {
         Ok(())
     }
 
+    /// Lifts σ to a floor that was raised.
+    pub(crate) fn floor_sigma(&mut self, params: &VolatilityParams) {
+        self.sigma_ppm = self.sigma_ppm.max(params.sigma_floor_ppm);
+    }
+
     /// Lets the maintenance fraction drift towards its target, and sets the initial fraction.
     ///
     /// # Errors

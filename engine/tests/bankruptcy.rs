@@ -106,7 +106,7 @@ prop_compose! {
                 market.book.unpaid_claims = claim;
             }
             if settling {
-                market.begin_settling(NOW).unwrap();
+                market.begin_settling(None, NOW).unwrap();
             }
             markets.push(market);
         }

@@ -133,7 +133,7 @@ proptest! {
         let days = i64::from(1_000_000_u32.div_ceil(growth));
         prop_assert_eq!(cap(days * DAY), int(max));
         prop_assert_eq!(cap(i64::MAX - NOW), int(max));
-        let listed = Collateral::listed(collateral.params, collateral.oracle, NOW);
+        let listed = Collateral::new(collateral.params, collateral.oracle, NOW);
         prop_assert_eq!((listed.cap(NOW), listed.recorded, listed.ramp_since), (Ok(0), 0, NOW));
         let early = listed.cap(NOW + (days - 1) * DAY).unwrap();
         prop_assert!(max == 0 || early < max || growth == 1_000_000);

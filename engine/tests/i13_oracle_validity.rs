@@ -96,7 +96,7 @@ proptest! {
 
     #[test]
     fn a_print_is_converted_exactly_rounded_down_with_its_confidence_rounded_up(
-        mantissa in any::<u64>(), shift in 0..64_u32, conf in any::<u32>(), exponent in -25..25_i32,
+        mantissa in any::<u64>(), shift in 0..64_u32, conf in any::<u32>(), exponent in -30..25_i32,
         quote_decimals in 0..=9_u8, lot_decimals in 0..=18_u8,
     ) {
         let print = Print { price: mantissa >> shift, conf: conf.into(), exponent, publish_time: NOW };
@@ -104,7 +104,7 @@ proptest! {
         let exact = |n: u64| int(n) * int(10).pow(power) * int(ONE);
         let fits = |bits: &model::Exact| *bits <= int(u64::MAX);
         let bits = exact(print.price).floor();
-        let usable = power.abs() <= 19
+        let usable = (-38..=19).contains(&power)
             && bits >= int(Price::MIN.to_bits())
             && bits <= int(Price::MAX.to_bits())
             && fits(&exact(print.conf).ceil());

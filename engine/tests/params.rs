@@ -14,6 +14,7 @@ use bulwark_engine::EngineError;
 use bulwark_engine::carry::CarryParams;
 use bulwark_engine::collateral::CollateralParams;
 use bulwark_engine::deleverage::DeleverageParams;
+use bulwark_engine::governance::{DEFAULT_DELAY, ExchangeParams, InsuranceParams};
 use bulwark_engine::margin::RiskGroups;
 use bulwark_engine::market::{Market, MarketParams};
 use bulwark_engine::outflow::OutflowParams;
@@ -51,7 +52,7 @@ const MARKET: &[Row<MarketParams>] = &[
     ("max_oi", |p, v| p.max_oi = v, 0, MAX_LOTS),
     ("share_floor", |p, v| p.share_floor = v, 0, MAX_LOTS),
     ("step", |p, v| p.step = v, 1, MAX_LOTS),
-    ("min_notional", |p, v| p.min_notional = v, 1, 1 << 40),
+    ("min_notional", |p, v| p.min_notional = v, 1, 1_000_000_000),
     ("taker_fee_ppm", |p, v| p.taker_fee_ppm = small(v), 0, 10_000),
     // The protocol's share of the base is 10 %, the fund's 20 %.
     ("protocol_share_ppm", |p, v| p.protocol_share_ppm = small(v), 0, 500_000),
@@ -75,9 +76,10 @@ const MARKET: &[Row<MarketParams>] = &[
     ("toxic_window", |p, v| p.toxic_window = small(v), 0, 600),
     ("toxic_fee_ppm", |p, v| p.toxic_fee_ppm = small(v), 0, 10_000),
     ("risk_group", |p, v| p.risk_group = u8::try_from(v).unwrap(), 0, 8),
+    ("max_outage", |p, v| p.max_outage = u16::try_from(v).unwrap(), 600, 43_200),
     ("funding_max_ppm", |p, v| p.carry.funding_max_ppm = small(v), 0, 1_000_000),
     ("sigma_floor_ppm", |p, v| p.volatility.sigma_floor_ppm = small(v), 0, 1_000),
-    ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 100, 50_000),
+    ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 1_000, 50_000),
     ("reserve_share_ppm", |p, v| p.waterfall.reserve_share_ppm = small(v), 0, 1_000_000),
     ("first_loss_ppm", |p, v| p.waterfall.first_loss_ppm = small(v), 0, 100_000),
     ("backing_ppm", |p, v| p.waterfall.backing_ppm = small(v), 0, 500_000),
@@ -108,16 +110,28 @@ const VOLATILITY: &[Row<VolatilityParams>] = &[
 /// A vault of at most 1000 tokens.
 const OUTFLOW: &[Row<OutflowParams>] = &[
     ("outflow floor", |p, v| p.floor = v, 0, 50),
-    ("outflow max_ppm", |p, v| p.max_ppm = small(v), 10_000, 1_000_000),
+    ("outflow max_ppm", |p, v| p.max_ppm = small(v), 50_000, 1_000_000),
 ];
 
 const ORACLE: &[Row<OracleParams>] = &[
-    ("max_conf_ppm", |p, v| p.max_conf_ppm = small(v), 100, 50_000),
-    ("max_divergence_ppm", |p, v| p.max_divergence_ppm = small(v), 1_000, 100_000),
-    ("max_trade_age", |p, v| p.max_trade_age = small(v), 1, 60),
-    ("max_margin_age", |p, v| p.max_margin_age = small(v), 5, 300),
+    ("max_conf_ppm", |p, v| p.max_conf_ppm = small(v), 1_000, 50_000),
+    ("max_divergence_ppm", |p, v| p.max_divergence_ppm = small(v), 5_000, 100_000),
+    ("max_trade_age", |p, v| p.max_trade_age = small(v), 3, 60),
+    ("max_margin_age", |p, v| p.max_margin_age = small(v), 20, 300),
     ("ema_half_life", |p, v| p.ema_half_life = small(v), 60, 3_600),
 ];
+
+const EXCHANGE: &[Row<ExchangeParams>] = &[
+    ("risk group offset_ppm", |p, v| p.risk_groups.offset_ppm[0] = small(v), 0, 600_000),
+    ("risk group offset_ppm", |p, v| p.risk_groups.offset_ppm[7] = small(v), 0, 600_000),
+    ("trigger_fee", |p, v| p.trigger_fee = v, 0, 10_000_000),
+    ("auto_exchange_threshold", |p, v| p.auto_exchange_threshold = v, 0, 1_000_000_000_000),
+    // A day to a week.
+    ("delay", |p, v| p.delay = small(v), 86_400, 604_800),
+];
+
+const INSURANCE: &[Row<InsuranceParams>] =
+    &[("stake_income_ppm", |p, v| p.stake_income_ppm = small(v), 0, 1_000_000)];
 
 /// A vault of at most 1000 tokens, whose initial haircut is 10 % and whose maintenance haircut is 1 %.
 const VAULT: &[Row<CollateralParams>] = &[
@@ -125,8 +139,8 @@ const VAULT: &[Row<CollateralParams>] = &[
     ("haircut_maint_ppm", |p, v| p.haircut_maint_ppm = small(v), 10_000, 100_000),
     ("cap_growth_ppm", |p, v| p.cap_growth_ppm = small(v), 10_000, 1_000_000),
     ("outflow floor", |p, v| p.outflow.floor = v, 0, 50),
-    ("outflow max_ppm", |p, v| p.outflow.max_ppm = small(v), 10_000, 1_000_000),
-    ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 100, 50_000),
+    ("outflow max_ppm", |p, v| p.outflow.max_ppm = small(v), 50_000, 1_000_000),
+    ("max_conf_ppm", |p, v| p.oracle.max_conf_ppm = small(v), 1_000, 50_000),
 ];
 
 /// Both ends are allowed, one beyond either is refused by the parameter's name.
@@ -168,6 +182,39 @@ fn every_parameter_of_carry_volatility_and_outflow_is_bounded_on_both_sides() {
     assert_eq!(base.validate(0), Ok(()), "a vault without deposits has no floor");
     assert!(OutflowParams { floor: 1, ..base }.validate(19).is_err(), "5 %, rounded down");
     assert!(OutflowParams { floor: u64::MAX / 20, ..base }.validate(u64::MAX).is_ok());
+}
+
+#[test]
+fn every_parameter_of_exchange_and_insurance_fund_is_bounded_on_both_sides() {
+    let base = ExchangeParams { delay: DEFAULT_DELAY, ..ExchangeParams::zeroed() };
+    require_bounds(base, EXCHANGE, ExchangeParams::validate);
+    require_bounds(InsuranceParams { stake_income_ppm: 0 }, INSURANCE, InsuranceParams::validate);
+    assert!(ExchangeParams::zeroed().validate().is_err(), "no exchange without a delay");
+}
+
+#[test]
+fn a_change_of_a_collateral_is_bounded_like_a_listing_but_for_the_floor_under_a_lower_cap() {
+    let from = CollateralParams {
+        max_deposits: 1_000,
+        haircut_init_ppm: 100_000,
+        haircut_maint_ppm: 10_000,
+        ..COLLATERAL
+    };
+    require_bounds(from, VAULT, |to| {
+        let from = CollateralParams { outflow: OutflowParams { floor: 0, ..to.outflow }, ..*to };
+        to.validate_change(&from, false)
+    });
+    // The floor is a way out: a lower cap does not force it down, and only a higher floor is judged by it.
+    let with = |floor| OutflowParams { floor, ..from.outflow };
+    let from = CollateralParams { outflow: with(50), ..from };
+    let change = |max_deposits, floor| {
+        CollateralParams { max_deposits, outflow: with(floor), ..from }.validate_change(&from, false).is_ok()
+    };
+    assert!(change(0, 50) && change(0, 0) && change(1_000, 50) && change(1_020, 51));
+    assert!(!change(1_000, 51) && !change(0, 51) && !change(1_019, 51));
+    // The quote token has no haircuts.
+    let quote = CollateralParams { haircut_init_ppm: 0, haircut_maint_ppm: 0, ..from };
+    assert!(quote.validate_change(&quote, true).is_ok() && quote.validate_change(&quote, false).is_err());
 }
 
 #[test]

@@ -100,7 +100,7 @@ proptest! {
     fn the_frozen_price_is_the_better_one_for_the_market_and_nothing_moves_any_more(scene in any_scene(true)) {
         let (before, mut market) = (scene.market.clone(), scene.market);
         market.carry.funding_rate = 1 << 40;
-        let frozen = market.begin_settling(NOW).unwrap();
+        let frozen = market.begin_settling(None, NOW).unwrap();
         let [live, average] = [before.mark(), before.oracle.ema].map(|at| before.book.traders_pnl(at).unwrap());
         prop_assert_eq!(market.book.traders_pnl(frozen).unwrap(), live.min(average));
         prop_assert!(frozen == before.mark() || frozen == before.oracle.ema && average < live);
@@ -116,7 +116,7 @@ proptest! {
         prop_assert_eq!(market.decrease(&mut held, &order(1)).map(|_| ()), settling);
         prop_assert_eq!(market.lot(&held, Relief::default(), NOW).map(|_| ()), settling);
         prop_assert_eq!(market.rebalance(NOW).map(|_| ()), settling);
-        prop_assert_eq!(market.begin_settling(NOW).map(|_| ()), settling);
+        prop_assert_eq!(market.begin_settling(None, NOW).map(|_| ()), settling);
         let print = Selection::Primary(Reading { price: price(ONE), conf: 0, publish_time: LATER });
         prop_assert_eq!(market.refresh(print, LATER), settling);
         prop_assert_eq!(market.cutoff(5, LATER).map(|_| ()), settling);
@@ -128,7 +128,7 @@ proptest! {
         scene in any_scene(false), orders in [any::<prop::sample::Index>(), any::<prop::sample::Index>()],
     ) {
         let mut scene = scene;
-        scene.market.begin_settling(NOW).unwrap();
+        scene.market.begin_settling(None, NOW).unwrap();
         let (before, n) = (scene.clone(), scene.members.len());
         let done = run(&mut scene, orders.map(|index| index.index(n)));
         let (mut lost, mut claimed) = (0, 0);
@@ -164,7 +164,7 @@ proptest! {
         scene in any_scene(true), orders in [any::<prop::sample::Index>(), any::<prop::sample::Index>()],
     ) {
         let mut scene = scene;
-        scene.market.begin_settling(NOW).unwrap();
+        scene.market.begin_settling(None, NOW).unwrap();
         let (cash, n) = (scene.market.book.cash, scene.members.len());
         let done = run(&mut scene, orders.map(|index| index.index(n)));
         let (lost, paid) = done.iter().fold((0, 0), |(lost, paid), (_, r)| (lost + r.loss, paid + r.claim_paid));
@@ -179,7 +179,7 @@ proptest! {
         scene in any_scene(false), first in any::<prop::sample::Index>(), unbacked in any_lots(20),
     ) {
         let mut scene = scene;
-        scene.market.begin_settling(NOW).unwrap();
+        scene.market.begin_settling(None, NOW).unwrap();
         scene.market.book.unbacked = unbacked;
         let (n, start) = (scene.members.len(), first.index(scene.members.len()));
         for who in (0..n).map(|i| (start + i) % n) {
@@ -215,7 +215,7 @@ fn three_fifths_for_everybody_by_hand() {
     ];
     market.oracle = oracle(2 * ONE);
     let mut scene = Scene { market, members };
-    assert_eq!(scene.market.begin_settling(NOW), Ok(price(2 * ONE)));
+    assert_eq!(scene.market.begin_settling(None, NOW), Ok(price(2 * ONE)));
     let first = scene.settle(0).unwrap();
     assert_eq!((first.claim_paid, first.loss, scene.members[0].quote), (0, 0, Quote(100)));
     assert!(matches!(scene.settle(0), Err(EngineError::ClaimsWait { positions: 2, unbacked: 0 })));
@@ -234,7 +234,7 @@ fn a_claim_is_set_off_against_what_its_holder_owes_by_hand() {
     let members = vec![admit(&mut market, Side::Long, 100, -100), admit(&mut market, Side::Long, 200, -200)];
     market.oracle = oracle(2 * ONE);
     let mut scene = Scene { market, members };
-    scene.market.begin_settling(NOW).unwrap();
+    scene.market.begin_settling(None, NOW).unwrap();
     scene.settle(0).unwrap();
     let Scene { market, members } = &mut scene;
     // He owes 60; the market held them back until his debt was lifted.
@@ -259,7 +259,7 @@ fn dust_of_an_unwind_does_not_keep_claims_waiting_by_hand() {
     market.oracle = oracle(2 * ONE);
     market.book.long.unwind(price(2 * ONE), FRACTION_ONE / 3).unwrap();
     let mut scene = Scene { market, members };
-    scene.market.begin_settling(NOW).unwrap();
+    scene.market.begin_settling(None, NOW).unwrap();
     for who in [0, 1, 0, 1] {
         let report = scene.settle(who);
         assert!(report.is_ok(), "{who}: {report:?}");

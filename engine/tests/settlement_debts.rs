@@ -69,7 +69,7 @@ impl Scene {
             let quote = debts.post((0, side), (Quote::ZERO, change), &mut market.book).unwrap();
             holders.push(Holder { position, debts, quote });
         }
-        market.begin_settling(NOW).unwrap();
+        market.begin_settling(None, NOW).unwrap();
         Self { market, holders }
     }
 
@@ -258,7 +258,7 @@ proptest! {
         let mut market = market(&PARAMS, ONE, cash);
         (market.book.unpaid_claims, market.book.unbacked) = (claims, unbacked);
         prop_assert_eq!(market.pressing(due), due.min(claims.saturating_sub(cash.saturating_sub(unbacked))));
-        market.begin_settling(NOW).unwrap();
+        market.begin_settling(None, NOW).unwrap();
         prop_assert_eq!(market.pressing(due), due);
     }
 }

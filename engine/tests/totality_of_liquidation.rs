@@ -94,7 +94,7 @@ fn resolve(market: &Market, position: &Position, debts: &Debts, words: [u64; 4],
     let owes = Owes { here: a, all: c };
     let (mut copy, mut member) = (Box::new(*market), *position);
     let _ = (
-        copy.begin_settling(now),
+        copy.begin_settling(None, now),
         copy.settle(&mut member, (owes, now)),
         copy.settle(&mut member, (owes, d.cast_signed())),
     );

@@ -32,7 +32,8 @@ fn trigger(kind: TriggerKind, side: Side) -> Trigger {
         kind: kind.to_byte(),
         side: side.to_byte(),
         by_delegate: 0,
-        _padding: [0; 3],
+        generation: 0,
+        _padding: [0; 2],
     }
 }
 

@@ -3,6 +3,7 @@
 use bytemuck::{Pod, Zeroable};
 
 use super::{Nav, Pool, Tranche, TrancheKind};
+use crate::governance::ExitPause;
 use crate::units::{PPM, ppm_ceil, ppm_floor};
 use crate::wide::{self, Round};
 use crate::{EngineError, Result};
@@ -62,6 +63,13 @@ impl Pool {
     #[must_use]
     pub fn is_over(&self, ticket: &Ticket, now: i64) -> bool {
         now > self.opens(ticket).saturating_add(i64::from(self.params.redeem_window))
+    }
+
+    /// The ticket with the window that it has if a pause has cut its own, see [`ExitPause::reopened`].
+    #[must_use]
+    pub fn reopened(&self, ticket: &Ticket, exits: &ExitPause, way_out: (u8, i64)) -> Ticket {
+        let times = [self.params.redeem_delay, self.params.redeem_window].map(i64::from);
+        Ticket { requested_at: exits.reopened(ticket.requested_at, times, way_out), ..*ticket }
     }
 
     /// When a ticket can be redeemed from, unix seconds.

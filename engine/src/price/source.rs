@@ -21,6 +21,17 @@ pub enum Selection {
     Divergent([i64; 2]),
 }
 
+impl Selection {
+    /// The reading that counts; none while the sources disagree.
+    #[must_use]
+    pub const fn reading(&self) -> Option<Reading> {
+        match self {
+            Self::Primary(reading) | Self::Secondary(reading) | Self::Agreed(reading, _) => Some(*reading),
+            Self::Divergent(_) => None,
+        }
+    }
+}
+
 /// Decides which source counts. `None` stands for a source that is unreadable or not configured.
 ///
 /// A source that `state` has seen within `max_margin_age` must be passed alive: whoever refreshes can neither

@@ -30,7 +30,7 @@ pub const COLLATERAL: CollateralParams = CollateralParams {
 /// A collateral with these haircuts, listed now.
 pub const fn collateral([init, maint]: [u32; 2], oracle: OracleState) -> Collateral {
     let params = CollateralParams { haircut_init_ppm: init, haircut_maint_ppm: maint, ..COLLATERAL };
-    Collateral::listed(params, oracle, NOW)
+    Collateral::new(params, oracle, NOW)
 }
 
 /// Why a listing refuses.

@@ -67,7 +67,7 @@ pub const PARAMS: MarketParams = MarketParams {
     toxic_fee_ppm: 0,
     lot_decimals: 9,
     risk_group: 0,
-    _padding: [0; 2],
+    max_outage: 3_600,
     carry: CarryParams::NONE,
     volatility: VolatilityParams::NONE,
     waterfall: WATERFALL,
