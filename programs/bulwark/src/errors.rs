@@ -277,6 +277,72 @@ pub enum BulwarkError {
     /// See the message.
     #[msg("limit of markets or vaults reached")]
     TooManyListings,
+    /// See the message.
+    #[msg("a parameter would be less strict than it is: see the log for which; propose_change")]
+    Loosens,
+    /// See the message.
+    #[msg("a parameter would move further than one change may: see the log for which, and how far it may")]
+    StepTooLarge,
+    /// See the message.
+    #[msg("a parameter that hurts users has one step a week: see the log for which, and the seconds left")]
+    StepTooSoon,
+    /// See the message.
+    #[msg("these parameters are in force already: nothing to do")]
+    NothingChanges,
+    /// See the message.
+    #[msg("the delay of the change is not over: see the log for the seconds left")]
+    ChangeTooEarly,
+    /// See the message.
+    #[msg("the change has lapsed: cancel_change returns its rent, then propose_change again")]
+    ChangeExpired,
+    /// See the message.
+    #[msg(
+        "the target or the admin has changed since this was proposed: cancel_change, then propose_change again"
+    )]
+    ChangeVoid,
+    /// See the message.
+    #[msg("the listing was not executed yet: send execute_change first")]
+    ChangeNotExecuted,
+    /// See the message.
+    #[msg("the listing was executed already: send create_vault or create_market")]
+    ChangeIsExecuted,
+    /// See the message.
+    #[msg("the change's number was used, or is more than 1,000 ahead: take the exchange's next_change")]
+    BadNonce,
+    /// See the message.
+    #[msg("tighten takes parameters and ReduceOnly: everything else waits, propose_change")]
+    NotTightenable,
+    /// See the message.
+    #[msg(
+        "the market can't go from its present status to this one: ReduceOnly comes before Settling and Active"
+    )]
+    BadTransition,
+    /// See the message.
+    #[msg("the change makes no sense: see the instruction's documentation for the fields that must be set")]
+    InvalidPayload,
+    /// See the message.
+    #[msg("the admin signs for now, not for later: send without a durable nonce")]
+    DurableNonce,
+    /// See the message.
+    #[msg("ways out were paused a short time ago: see the log for when they can be again")]
+    ExitPauseTooSoon,
+    /// See the message.
+    #[msg("nobody is nominated, or somebody else: nominate_admin first")]
+    NoNomination,
+    /// See the message.
+    #[msg(
+        "the market is not settled to the last position, claim and debt: settle_position, resolve_bankruptcy"
+    )]
+    MarketNotEmpty,
+    /// See the message.
+    #[msg("the oracle printed within a day: the price of settlement is the oracle's, pass 0")]
+    OracleAlive,
+    /// See the message.
+    #[msg("the market had a price within max_outage: refresh_market, there is nothing to suspend")]
+    NoOutage,
+    /// See the message.
+    #[msg("the market was not suspended for an outage, or not for long enough: see max_outage")]
+    NotSuspended,
 }
 
 impl From<EngineError> for BulwarkError {
@@ -337,6 +403,15 @@ impl From<EngineError> for BulwarkError {
             EngineError::ParameterOutOfBounds { .. } => Self::ParameterOutOfBounds,
             EngineError::InsufficientBalance { .. } => Self::InsufficientBalance,
             EngineError::TooSmallForOneShare => Self::TooSmallForOneShare,
+            EngineError::Loosens { .. } => Self::Loosens,
+            EngineError::StepTooLarge { .. } => Self::StepTooLarge,
+            EngineError::StepTooSoon { .. } => Self::StepTooSoon,
+            EngineError::NothingChanges => Self::NothingChanges,
+            EngineError::ChangeTooEarly { .. } => Self::ChangeTooEarly,
+            EngineError::ChangeExpired => Self::ChangeExpired,
+            EngineError::ExitPauseTooSoon { .. } => Self::ExitPauseTooSoon,
+            EngineError::MarketNotEmpty => Self::MarketNotEmpty,
+            EngineError::OracleAlive { .. } => Self::OracleAlive,
             EngineError::Corrupt(_) => Self::Corrupt,
         }
     }

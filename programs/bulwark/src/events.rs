@@ -6,10 +6,12 @@
 //! the accounts themselves are the way to catch up.
 
 mod backstop;
+mod governance;
 mod liquidation;
 mod liquidity;
 
 pub use backstop::*;
+pub use governance::*;
 pub use liquidation::*;
 pub use liquidity::*;
 
@@ -258,6 +260,8 @@ pub enum CancelReason {
     Failed,
     /// A delegate had placed it, and the delegate changed.
     DelegateChanged,
+    /// Its market was closed; another one has taken the index.
+    MarketClosed,
 }
 
 /// A trigger was cancelled.

@@ -48,7 +48,7 @@ pub(crate) fn initial(
         sum.add_position(leg, market.core.params.risk_group, position)?;
     }
     sum.add(Health::of_quote(account.quote, exchange.quote_weight.at(now), HealthType::Init)?)?;
-    Ok(sum.health(&exchange.risk_groups)?)
+    Ok(sum.health(&exchange.params.risk_groups)?)
 }
 
 /// The accounts that follow the instruction's own, in the order in which they are asked for.

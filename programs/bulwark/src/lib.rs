@@ -15,16 +15,20 @@ use anchor_lang::prelude::*;
 pub mod errors;
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod events;
+#[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
+pub mod governance;
 mod health;
 pub mod instructions;
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod oracle;
 mod prices;
+mod signing;
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod state;
 mod tokens;
 
 use instructions::*;
+use state::ChangePayload;
 
 declare_id!("BuLwarkXq7cVJ1Yq3wqnVxCwDvHqVw2Wm9LrTgQbVpzE");
 
@@ -38,15 +42,70 @@ pub mod bulwark {
         initialize_exchange::handler(ctx, &args)
     }
 
-    /// Lists a collateral.
-    pub fn create_vault(ctx: Context<CreateVault>, args: CreateVaultArgs) -> Result<()> {
-        create_vault::handler(ctx, &args)
+    /// Proposes a change, to be executed by anyone once its delay is over.
+    pub fn propose_change(ctx: Context<ProposeChange>, nonce: u64, payload: ChangePayload) -> Result<()> {
+        propose_change::handler(ctx, nonce, &payload)
     }
 
-    /// Lists a market. A market is larger than one instruction may allocate: the first call allocates, the
-    /// second one grows and initializes.
-    pub fn create_market(ctx: Context<CreateMarket>, args: CreateMarketArgs) -> Result<()> {
-        create_market::handler(ctx, &args)
+    /// Executes a change whose delay is over.
+    pub fn execute_change(ctx: Context<ExecuteChange>) -> Result<()> {
+        execute_change::handler(ctx)
+    }
+
+    /// Cancels a change.
+    pub fn cancel_change(ctx: Context<CancelChange>) -> Result<()> {
+        cancel_change::handler(ctx)
+    }
+
+    /// Puts parameters in force at once that are at least as strict in every field.
+    pub fn tighten(ctx: Context<Tighten>, payload: ChangePayload) -> Result<()> {
+        tighten::handler(ctx, &payload)
+    }
+
+    /// Sets pause bits of a market, or of the exchange without one.
+    pub fn set_pause(ctx: Context<SetPause>, bits: u8) -> Result<()> {
+        set_pause::handler(ctx, bits)
+    }
+
+    /// Nominates the next admin; the default key takes a nomination back.
+    pub fn nominate_admin(ctx: Context<NominateAdmin>, nominee: Pubkey) -> Result<()> {
+        nominate_admin::handler(ctx, nominee)
+    }
+
+    /// Accepts a nomination after its delay.
+    pub fn accept_admin(ctx: Context<AcceptAdmin>) -> Result<()> {
+        accept_admin::handler(ctx)
+    }
+
+    /// Lists a collateral, as an executed change says.
+    pub fn create_vault(ctx: Context<CreateVault>) -> Result<()> {
+        create_vault::handler(ctx)
+    }
+
+    /// Lists a market, as an executed change says. A market is larger than one instruction may allocate: the first call
+    /// allocates, the second one grows and initializes.
+    pub fn create_market(ctx: Context<CreateMarket>) -> Result<()> {
+        create_market::handler(ctx)
+    }
+
+    /// Stops increases of a market without a price.
+    pub fn suspend_market(ctx: Context<SuspendMarket>) -> Result<()> {
+        suspend_market::handler(ctx)
+    }
+
+    /// Activates a market again that was suspended and has a price.
+    pub fn resume_market(ctx: Context<ResumeMarket>) -> Result<()> {
+        resume_market::handler(ctx)
+    }
+
+    /// Closes a market that has settled.
+    pub fn close_market(ctx: Context<CloseMarket>) -> Result<()> {
+        close_market::handler(ctx)
+    }
+
+    /// Moves `amount` quote units of protocol fees to the recorded recipient.
+    pub fn collect_protocol_fees(ctx: Context<CollectProtocolFees>, amount: u64) -> Result<()> {
+        collect_protocol_fees::handler(ctx, amount)
     }
 
     /// Takes the configured oracles' prices into a market.

@@ -25,31 +25,39 @@ pub(crate) fn select(
     price::select(&known, params, readings, now).or_error()
 }
 
-/// The first print of a new listing: valid now, both sources in agreement. A listing without one would
-/// start its average at zero.
+/// What sources say that nobody has asked before: valid now, and all that are configured in agreement.
 ///
 /// # Errors
 /// Whatever the sources or their judgement refuse.
-pub(crate) fn first(
+pub(crate) fn agreed(
     sources: &[OracleSource; 2],
-    accounts: Accounts<'_, '_>,
-    decimals: (u8, u8),
+    (accounts, decimals): (Accounts<'_, '_>, (u8, u8)),
     params: &OracleParams,
-) -> Result<OracleState> {
+    now: i64,
+) -> Result<Selection> {
     require!(sources.first().is_some_and(OracleSource::is_some), BulwarkError::OracleAccountMissing);
     let readings = read(sources, accounts, decimals)?;
-    let now = Clock::get()?.unix_timestamp;
     let selection = price::select(&OracleState::zeroed(), params, readings, now).or_error()?;
     let two = sources.iter().all(OracleSource::is_some);
-    let reading = match selection {
-        Selection::Agreed(reading, _) => reading,
-        Selection::Primary(reading) if !two => reading,
-        Selection::Divergent(_) => return err!(BulwarkError::PriceDivergent),
-        Selection::Primary(_) | Selection::Secondary(_) => return err!(BulwarkError::NoValidSource),
-    };
-    let mut oracle = OracleState::first(&reading);
-    oracle.accept(selection, params).or_error()?;
-    Ok(oracle)
+    match selection {
+        Selection::Agreed(..) => Ok(selection),
+        Selection::Primary(_) if !two => Ok(selection),
+        Selection::Divergent(_) => err!(BulwarkError::PriceDivergent),
+        Selection::Primary(_) | Selection::Secondary(_) => err!(BulwarkError::NoValidSource),
+    }
+}
+
+/// The first print of a new listing. A listing without one would start its average at zero.
+///
+/// # Errors
+/// As [`agreed`].
+pub(crate) fn first(
+    sources: &[OracleSource; 2],
+    accounts: (Accounts<'_, '_>, (u8, u8)),
+    params: &OracleParams,
+) -> Result<OracleState> {
+    let selection = agreed(sources, accounts, params, Clock::get()?.unix_timestamp)?;
+    OracleState::of(selection, params).or_error()
 }
 
 /// Reads a primary and an optional secondary oracle account. Both must be passed when both are configured:

@@ -3,7 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::pubkey;
 use bulwark::state::{
-    Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, UnstakeTicket, Vault,
+    Change, Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, UnstakeTicket, Vault,
 };
 use bulwark_engine::pool::TrancheKind;
 
@@ -15,6 +15,8 @@ pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss62
 pub const TOKEN_2022_PROGRAM: Pubkey = pubkey!("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
 /// System program.
 pub const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
+/// Instructions sysvar: what else is in the transaction.
+pub const INSTRUCTIONS: Pubkey = pubkey!("Sysvar1nstructions1111111111111111111111111");
 /// Upgradeable loader: owner of the program's data account.
 pub const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
 
@@ -84,6 +86,12 @@ pub fn vault_tokens(mint: &Pubkey) -> Pubkey {
 #[must_use]
 pub fn market(index: u16) -> Pubkey {
     derive(&[Market::SEED, &index.to_le_bytes()])
+}
+
+/// Governance change with this number.
+#[must_use]
+pub fn change(nonce: u64) -> Pubkey {
+    derive(&[Change::SEED, &nonce.to_le_bytes()])
 }
 
 /// Margin account of an owner.

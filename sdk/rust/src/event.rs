@@ -67,6 +67,16 @@ events!(
     LiquidityAllocated,
     MarketSwept,
     InvariantsChecked,
+    ChangeProposed,
+    ChangeExecuted,
+    ChangeCancelled,
+    Tightened,
+    PauseSet,
+    AdminNominated,
+    AdminChanged,
+    MarketStatusChanged,
+    MarketClosed,
+    ProtocolFeesCollected,
 );
 
 /// What a log says.

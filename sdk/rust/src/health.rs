@@ -92,7 +92,7 @@ impl Snapshot<'_> {
         let mut portfolio = account.legs().portfolio(&mut self.clone(), (kind, self.now))?;
         let weight = self.exchange.quote_weight.at(self.now);
         portfolio.add(Health::of_quote(account.quote, weight, kind)?)?;
-        Ok(portfolio.health(&self.exchange.risk_groups)?)
+        Ok(portfolio.health(&self.exchange.params.risk_groups)?)
     }
 
     /// PnL of a position at the live price, pending unwind applied, quote units rounded down.
@@ -110,7 +110,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// [`HealthError`] if the snapshot lacks a market.
     pub fn nav(&self, pool: &Pool) -> Result<Nav, HealthError> {
-        let markets = (0..self.exchange.market_count).map(|index| self.find_market(index));
+        let markets = self.exchange.markets().map(|index| self.find_market(index));
         markets
             .into_iter()
             .try_fold(Nav::of_pool(&pool.core), |nav, market| Ok(nav.plus_market(&market?.core)?))
@@ -146,7 +146,8 @@ impl Snapshot<'_> {
     /// # Errors
     /// [`HealthError`].
     pub fn total_pool_delta(&self) -> Result<Quote, HealthError> {
-        (0..self.exchange.market_count)
+        self.exchange
+            .markets()
             .try_fold(Quote::ZERO, |sum, market| Ok(sum.plus(self.pool_delta(market)?.notional)?))
     }
 
@@ -183,7 +184,7 @@ impl Snapshot<'_> {
         let what = (HealthType::Liquidate, self.now);
         let mut all = account.legs().portfolio(&mut self.clone(), what)?;
         all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
-        let health = match all.in_trouble(&self.exchange.risk_groups) {
+        let health = match all.in_trouble(&self.exchange.params.risk_groups) {
             Ok(health) => health,
             Err(EngineError::Healthy { .. }) => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -216,13 +217,17 @@ impl Snapshot<'_> {
         let all = account.legs().portfolio(&mut self.clone(), what)?;
         let requirement = Health::of_position(core, position, what.0, what.1)?.requirement;
         let group = (core.params.risk_group, position);
-        let relief = all.relief(group, requirement, &self.exchange.risk_groups)?;
+        let relief = all.relief(group, requirement, &self.exchange.params.risk_groups)?;
         let lot = core.lot(position, relief, self.now)?;
         Ok(Offer::at(&lot, distress.health, distress.moment)?)
     }
 
-    fn find_market(&self, index: u16) -> Result<&Market, HealthError> {
+    pub(crate) fn find_market(&self, index: u16) -> Result<&Market, HealthError> {
         self.markets.get(&index).copied().ok_or(HealthError::UnknownMarket(index))
+    }
+
+    pub(crate) fn find_vault(&self, index: u16) -> Result<&Vault, HealthError> {
+        self.vaults.get(&index).copied().ok_or(HealthError::UnknownVault(index))
     }
 }
 
@@ -242,7 +247,7 @@ impl Directory for Snapshot<'_> {
         index: u16,
         read: impl FnOnce(&Collateral) -> bulwark_engine::Result<T>,
     ) -> Result<T, HealthError> {
-        let vault = self.vaults.get(&index).ok_or(HealthError::UnknownVault(index))?;
+        let vault = self.find_vault(index)?;
         Ok(read(&vault.core)?)
     }
 }

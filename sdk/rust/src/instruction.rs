@@ -4,10 +4,7 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 use anchor_lang::{InstructionData, ToAccountMetas};
-use bulwark::instructions::{
-    ClosePositionArgs, CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs, OpenPositionArgs,
-    WithdrawArgs,
-};
+use bulwark::instructions::{ClosePositionArgs, InitializeExchangeArgs, OpenPositionArgs, WithdrawArgs};
 use bulwark::state::{MarginAccount, Vault};
 use bulwark::{accounts, instruction as data};
 use bulwark_engine::pool::TrancheKind;
@@ -18,11 +15,15 @@ use crate::address::{self, PROGRAM, SYSTEM_PROGRAM, TOKEN_PROGRAM};
 use crate::listings::{Listings, VaultListing};
 
 mod backstop;
+mod governance;
+mod lifecycle;
 mod liquidation;
 mod liquidity;
 mod triggers;
 
 pub use backstop::*;
+pub use governance::*;
+pub use lifecycle::*;
 pub use liquidation::*;
 pub use liquidity::*;
 pub use triggers::*;
@@ -39,6 +40,9 @@ pub enum BuildError {
     /// No such trigger in the account.
     #[error("the account has no trigger {0}: read it again")]
     UnknownTrigger(u64),
+    /// A change whose payload can't be read.
+    #[error("change {0} has no readable payload: read it again")]
+    UnreadableChange(u64),
     /// The margin account holds something that the listings lack.
     #[error("the margin account holds a market or vault that is not in the listings: load them again")]
     UnknownLeg,
@@ -107,49 +111,6 @@ pub fn initialize_exchange(
         system_program: SYSTEM_PROGRAM,
     };
     instruction(&accounts, &data::InitializeExchange { args })
-}
-
-/// Lists a collateral. Signed by admin and payer.
-#[must_use]
-pub fn create_vault(
-    (admin, payer): (Pubkey, Pubkey),
-    (mint, token_program): (Pubkey, Pubkey),
-    oracles: OracleAccounts,
-    args: CreateVaultArgs,
-) -> Instruction {
-    let accounts = accounts::CreateVault {
-        admin,
-        payer,
-        exchange: address::exchange(),
-        vault: address::vault(&mint),
-        token_account: address::vault_tokens(&mint),
-        mint,
-        primary: oracles.primary,
-        secondary: oracles.secondary,
-        token_program,
-        system_program: SYSTEM_PROGRAM,
-    };
-    instruction(&accounts, &data::CreateVault { args })
-}
-
-/// Lists a market: both instructions, in this order, in one transaction or two. Signed by admin and payer.
-#[must_use]
-pub fn create_market(
-    (admin, payer): (Pubkey, Pubkey),
-    oracles: OracleAccounts,
-    args: CreateMarketArgs,
-) -> [Instruction; 2] {
-    let accounts = accounts::CreateMarket {
-        admin,
-        payer,
-        exchange: address::exchange(),
-        market: address::market(args.index),
-        primary: oracles.primary,
-        secondary: oracles.secondary,
-        system_program: SYSTEM_PROGRAM,
-    };
-    let step = instruction(&accounts, &data::CreateMarket { args });
-    [step.clone(), step]
 }
 
 /// Takes the oracles' prices into a market. No signer.

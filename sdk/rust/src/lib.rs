@@ -8,12 +8,14 @@
 //! | [`instruction`] | every instruction of the program, remaining accounts included |
 //! | [`account`] | account bytes to structs, without a copy |
 //! | [`health`] | health, PnL and quotes of a margin account |
+//! | [`explain`] | what a governance change would do, for signers to check |
 //! | [`event`] | events from transaction logs |
 //! | [`units`] | decimal amounts and prices to the integers of the program and back |
 
 pub mod account;
 pub mod address;
 pub mod event;
+pub mod explain;
 pub mod health;
 pub mod instruction;
 pub mod listings;

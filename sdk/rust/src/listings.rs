@@ -1,7 +1,9 @@
 //! Which vaults and markets there are: what instructions need to know of them.
 
+use std::collections::BTreeMap;
+
 use anchor_lang::prelude::Pubkey;
-use bulwark::state::MarginAccount;
+use bulwark::state::{Exchange, MarginAccount};
 
 use crate::address;
 
@@ -23,8 +25,8 @@ pub struct VaultListing {
 pub struct Listings {
     /// Vaults; 0 is the quote token.
     pub vaults: Vec<VaultListing>,
-    /// Addresses of the markets.
-    pub markets: Vec<Pubkey>,
+    /// Addresses of the markets; one that was closed is gone.
+    pub markets: BTreeMap<u16, Pubkey>,
 }
 
 impl VaultListing {
@@ -37,10 +39,10 @@ impl VaultListing {
 }
 
 impl Listings {
-    /// Vaults in index order, and as many markets as the exchange counts.
+    /// Vaults in index order, and the markets that the exchange has.
     #[must_use]
-    pub fn new(vaults: Vec<VaultListing>, market_count: u16) -> Self {
-        Self { vaults, markets: (0..market_count).map(address::market).collect() }
+    pub fn new(vaults: Vec<VaultListing>, exchange: &Exchange) -> Self {
+        Self { vaults, markets: exchange.markets().map(|index| (index, address::market(index))).collect() }
     }
 
     /// The vault with this index.
@@ -52,7 +54,7 @@ impl Listings {
     /// The market with this index.
     #[must_use]
     pub fn market(&self, index: u16) -> Option<&Pubkey> {
-        self.markets.get(usize::from(index))
+        self.markets.get(&index)
     }
 
     /// Addresses that the health of an account needs after it has bought some of a collateral. None for an account without

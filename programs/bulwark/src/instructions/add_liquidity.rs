@@ -76,7 +76,7 @@ pub(crate) fn handler<'info>(
         let tranche = pool.tranche(&ctx.accounts.share_mint.key()).ok_or(BulwarkError::WrongAccount)?;
 
         // As young as for a trade: a provider must not deposit at a price that he knows to be old.
-        let listed = (exchange.market_count, None);
+        let listed = (exchange.markets(), None);
         let nav = liquidity::nav(&pool, listed, ctx.remaining_accounts, (Age::Trade, now))?;
         let shares = pool.core.issue(tranche, received, &nav, now).or_error()?;
         require!(shares >= min_shares, BulwarkError::BelowMinimumShares);

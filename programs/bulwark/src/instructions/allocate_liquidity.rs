@@ -29,9 +29,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, AllocateLiquidity<'info>>) -> R
     let exchange = ctx.accounts.exchange.load()?;
     let mut pool = ctx.accounts.pool.load_mut()?;
     let mut market = ctx.accounts.market.load_mut()?;
-    require!(!Pause::LIQUIDITY.is_set(exchange.pause | market.pause), BulwarkError::Paused);
-
-    let listed = (exchange.market_count, Some(market.index));
+    let listed = (exchange.markets(), Some(market.index));
     let others = liquidity::nav(&pool, listed, ctx.remaining_accounts, (Age::Margin, now))?;
     let nav = liquidity::plus_market(others, &market, (Age::Margin, now))?;
     market.core.accrue(now).or_error()?;
@@ -43,6 +41,9 @@ pub(crate) fn handler<'info>(ctx: Context<'info, AllocateLiquidity<'info>>) -> R
     let Quote(amount) = allocation::allocate(&mut market.core, &mut pool.core.idle, target).or_error()?;
     market.core.update_borrow_rate().or_error()?;
     require!(amount != 0, BulwarkError::NothingToAllocate);
+    // Providers leave through idle cash: what comes back to it is never paused.
+    let paused = Pause::LIQUIDITY.is_set(exchange.pause | market.pause);
+    require!(!paused || amount < 0, BulwarkError::Paused);
 
     emit!(LiquidityAllocated {
         market: market.index,

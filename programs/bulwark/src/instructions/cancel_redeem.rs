@@ -9,7 +9,7 @@ use bulwark_engine::pool::TrancheKind;
 use super::liquidity::Shares;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::RedeemCancelled;
-use crate::state::{self, Exchange, Pool, RedeemTicket};
+use crate::state::{self, Exchange, Pause, Pool, RedeemTicket};
 use crate::tokens::require_plain;
 
 /// Accounts of `cancel_redeem`.
@@ -44,7 +44,9 @@ pub(crate) fn handler(ctx: Context<CancelRedeem>) -> Result<()> {
         let mut ticket = accounts.ticket.load_mut()?;
         let mut pool = accounts.pool.load_mut()?;
         let now = Clock::get()?.unix_timestamp;
-        let may = ticket.owner == accounts.authority.key() || pool.core.is_over(&ticket.core, now);
+        let way_out = (Pause::LIQUIDITY.0, now);
+        let reopened = pool.core.reopened(&ticket.core, &accounts.exchange.load()?.exits, way_out);
+        let may = ticket.owner == accounts.authority.key() || pool.core.is_over(&reopened, now);
         require!(may, BulwarkError::Unauthorized);
         require!(accounts.shares.mint == accounts.share_mint.key(), BulwarkError::BadTokenAccount);
         require_plain(&accounts.shares, &ticket.owner)?;

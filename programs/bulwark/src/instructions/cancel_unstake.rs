@@ -8,7 +8,7 @@ use anchor_spl::token_interface::TokenAccount;
 use super::liquidity::Shares;
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::UnstakeCancelled;
-use crate::state::{self, Exchange, InsuranceFund, UnstakeTicket};
+use crate::state::{self, Exchange, InsuranceFund, Pause, UnstakeTicket};
 use crate::tokens::require_plain;
 
 /// Accounts of `cancel_unstake`.
@@ -42,8 +42,9 @@ pub(crate) fn handler(ctx: Context<CancelUnstake>) -> Result<()> {
     let shares = {
         let mut ticket = accounts.ticket.load_mut()?;
         let mut fund = accounts.insurance_fund.load_mut()?;
-        let may =
-            ticket.owner == accounts.authority.key() || ticket.core.is_over(Clock::get()?.unix_timestamp);
+        let now = Clock::get()?.unix_timestamp;
+        let reopened = ticket.core.reopened(&accounts.exchange.load()?.exits, (Pause::STAKE.0, now));
+        let may = ticket.owner == accounts.authority.key() || reopened.is_over(now);
         require!(may, BulwarkError::Unauthorized);
         require!(accounts.shares.mint == accounts.share_mint.key(), BulwarkError::BadTokenAccount);
         require_plain(&accounts.shares, &ticket.owner)?;

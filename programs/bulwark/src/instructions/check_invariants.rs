@@ -11,7 +11,7 @@ use bulwark_engine::units::Side;
 use crate::errors::BulwarkError;
 use crate::events::InvariantsChecked;
 use crate::health::view;
-use crate::state::{Exchange, MarginAccount, Market, Pause, Vault};
+use crate::state::{Exchange, MarginAccount, Market, Vault};
 
 /// Accounts of `check_invariants`. Remaining: margin accounts that may hold positions in `market`, in
 /// ascending order of address; all of them, for the full check.
@@ -71,7 +71,7 @@ pub(crate) fn handler<'info>(ctx: Context<'info, CheckInvariants<'info>>) -> Res
         ok &= ladders_hold(&*market.load()?, ctx.remaining_accounts)?;
     }
     if !ok {
-        ctx.accounts.exchange.load_mut()?.pause |= Pause::INCREASE.0 | Pause::WITHDRAW.0;
+        ctx.accounts.exchange.load_mut()?.trip();
     }
     emit!(InvariantsChecked { ok });
     Ok(())

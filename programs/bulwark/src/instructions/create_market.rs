@@ -1,4 +1,4 @@
-//! List a market.
+//! List a market, as an executed change says, under the lowest free index. It can only be reduced until a change activates it.
 //!
 //! A market's ladders make it larger than the 10 KiB that one instruction may allocate. The same
 //! instruction is sent twice: the first call allocates what it can, the second one grows the account to
@@ -8,34 +8,19 @@ use anchor_lang::Discriminator as _;
 use anchor_lang::prelude::*;
 use anchor_lang::solana_program::entrypoint::MAX_PERMITTED_DATA_INCREASE;
 use anchor_lang::system_program::{self, Allocate, Assign, Transfer};
-use bulwark_engine::market::MarketParams;
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::MarketCreated;
-use crate::oracle::OracleSource;
 use crate::prices;
-use crate::state::{self, Exchange, Market, MarketStatus, VERSION};
+use crate::signing;
+use crate::state::{Change, ChangePayload, Exchange, Market, MarketStatus, VERSION};
 
 /// Where [`Market::payer`] lies: the first call writes it, the second keeps it.
 const PAYER: core::ops::Range<usize> = 8..40;
 const _: () = assert!(core::mem::offset_of!(Market, payer) == 0);
 
-/// What the new market is like.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CreateMarketArgs {
-    /// Index of the new market: the exchange's `market_count`.
-    pub index: u16,
-    /// Whether positions may be increased from the start.
-    pub status: MarketStatus,
-    /// Primary and secondary oracle.
-    pub sources: [OracleSource; 2],
-    /// Risk parameters.
-    pub params: MarketParams,
-}
-
 /// Accounts of `create_market`.
 #[derive(Accounts)]
-#[instruction(args: CreateMarketArgs)]
 pub struct CreateMarket<'info> {
     /// Admin.
     pub admin: Signer<'info>,
@@ -45,13 +30,22 @@ pub struct CreateMarket<'info> {
     /// The exchange.
     #[account(mut, has_one = admin @ BulwarkError::Unauthorized)]
     pub exchange: AccountLoader<'info, Exchange>,
+    /// The executed change that lists it: closed by the second call.
+    #[account(mut)]
+    pub change: AccountLoader<'info, Change>,
+    /// CHECK: who paid the rent of the change: gets it back.
+    #[account(mut, constraint = change.load()?.payer == change_payer.key() @ BulwarkError::WrongAccount)]
+    pub change_payer: UncheckedAccount<'info>,
     /// CHECK: the new market: allocated by the first call, initialized by the second.
-    #[account(mut, seeds = [Market::SEED, &args.index.to_le_bytes()], bump)]
+    #[account(mut, seeds = [Market::SEED, &exchange.load()?.next_market()?.to_le_bytes()], bump)]
     pub market: UncheckedAccount<'info>,
-    /// CHECK: the primary source; checked against the arguments.
+    /// CHECK: the primary source; checked against the change.
     pub primary: UncheckedAccount<'info>,
     /// CHECK: the secondary source, required if one is configured; checked like the primary.
     pub secondary: Option<UncheckedAccount<'info>>,
+    /// CHECK: the instructions sysvar: the admin signs for now, not for later.
+    #[account(address = solana_instructions_sysvar::ID @ BulwarkError::WrongAccount)]
+    pub instructions: UncheckedAccount<'info>,
     /// Creates the account.
     pub system_program: Program<'info, System>,
 }
@@ -77,33 +71,45 @@ impl<'info> CreateMarket<'info> {
     }
 }
 
-pub(crate) fn handler(ctx: Context<CreateMarket>, args: &CreateMarketArgs) -> Result<()> {
+pub(crate) fn handler(ctx: Context<CreateMarket>) -> Result<()> {
     let (accounts, bump) = (&ctx.accounts, ctx.bumps.market);
-    require!(args.index == accounts.exchange.load()?.market_count, BulwarkError::WrongAccount);
-    require!(args.index < Exchange::MAX_MARKETS, BulwarkError::TooManyListings);
+    signing::require_fresh(&accounts.instructions)?;
+    let now = Clock::get()?.unix_timestamp;
+    let listing = accounts.change.load()?.listing(&*accounts.exchange.load()?, now)?;
+    let ChangePayload::CreateMarket { sources, params } = listing else {
+        return err!(BulwarkError::WrongAccount);
+    };
+    let index = accounts.exchange.load()?.next_market()?;
     if accounts.market.data_is_empty() {
-        return accounts.allocate(args.index, bump);
+        return accounts.allocate(index, bump);
     }
     require!(*accounts.market.owner == crate::ID, BulwarkError::WrongAccount);
     accounts.market.resize(Market::SPACE)?;
 
     let mut exchange = accounts.exchange.load_mut()?;
-    let sources = [Some(accounts.primary.as_ref()), accounts.secondary.as_deref()];
-    let decimals = (exchange.quote_decimals, args.params.lot_decimals);
-    let oracle = prices::first(&args.sources, sources, decimals, &args.params.oracle)?;
+    let oracles = [Some(accounts.primary.as_ref()), accounts.secondary.as_deref()];
+    let decimals = (exchange.quote_decimals, params.lot_decimals);
+    let oracle = prices::first(&sources, (oracles, decimals), &params.oracle)?;
 
-    let mut data = accounts.market.try_borrow_mut_data()?;
-    let (discriminator, body) = data.split_first_chunk_mut::<8>().ok_or(BulwarkError::WrongAccount)?;
-    require!(*discriminator == [0; 8], BulwarkError::WrongAccount);
-    discriminator.copy_from_slice(Market::DISCRIMINATOR);
-    let market: &mut Market = bytemuck::try_from_bytes_mut(body).map_err(|_| BulwarkError::WrongAccount)?;
-    market.index = state::next_index(&mut exchange.market_count)?;
-    market.status = args.status.to_byte();
-    market.bump = bump;
-    market.version = VERSION;
-    market.sources = args.sources;
-    market.core.initialize(&args.params, oracle).or_error()?;
+    {
+        let mut data = accounts.market.try_borrow_mut_data()?;
+        let (discriminator, body) = data.split_first_chunk_mut::<8>().ok_or(BulwarkError::WrongAccount)?;
+        require!(*discriminator == [0; 8], BulwarkError::WrongAccount);
+        discriminator.copy_from_slice(Market::DISCRIMINATOR);
+        let market: &mut Market =
+            bytemuck::try_from_bytes_mut(body).map_err(|_| BulwarkError::WrongAccount)?;
+        market.index = index;
+        market.generation = exchange.open_market(index)?;
+        // What was proposed for a former market of this index is void.
+        market.revision = u32::from(market.generation).wrapping_shl(24);
+        market.pauses = market.revision;
+        market.set_status(MarketStatus::ReduceOnly);
+        market.bump = bump;
+        market.version = VERSION;
+        market.sources = sources;
+        market.core.initialize(&params, oracle).or_error()?;
+    }
 
-    emit!(MarketCreated { market: args.index, price: oracle.price.to_bits() });
-    Ok(())
+    emit!(MarketCreated { market: index, price: oracle.price.to_bits() });
+    accounts.change.close(accounts.change_payer.to_account_info())
 }

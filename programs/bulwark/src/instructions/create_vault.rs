@@ -1,24 +1,15 @@
-//! List a collateral.
+//! List a collateral, as an executed change says. Its deposit cap grows from zero.
 
 use anchor_lang::prelude::*;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
-use bulwark_engine::collateral::{Collateral, CollateralParams};
+use bulwark_engine::collateral::Collateral;
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::VaultCreated;
-use crate::oracle::OracleSource;
 use crate::prices;
-use crate::state::{self, Exchange, VERSION, Vault};
+use crate::signing;
+use crate::state::{self, Change, ChangePayload, Exchange, VERSION, Vault};
 use crate::tokens::require_supported;
-
-/// What the new vault is like.
-#[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CreateVaultArgs {
-    /// Primary and secondary oracle.
-    pub sources: [OracleSource; 2],
-    /// Haircuts, cap and oracle parameters.
-    pub params: CollateralParams,
-}
 
 /// Accounts of `create_vault`.
 #[derive(Accounts)]
@@ -31,6 +22,12 @@ pub struct CreateVault<'info> {
     /// The exchange.
     #[account(mut, has_one = admin @ BulwarkError::Unauthorized)]
     pub exchange: AccountLoader<'info, Exchange>,
+    /// The executed change that lists it.
+    #[account(mut, close = change_payer)]
+    pub change: AccountLoader<'info, Change>,
+    /// CHECK: who paid the rent of the change: gets it back.
+    #[account(mut, constraint = change.load()?.payer == change_payer.key() @ BulwarkError::WrongAccount)]
+    pub change_payer: UncheckedAccount<'info>,
     /// The new vault.
     #[account(init, payer = payer, space = Vault::SPACE, seeds = [Vault::SEED, mint.key().as_ref()], bump)]
     pub vault: AccountLoader<'info, Vault>,
@@ -42,34 +39,44 @@ pub struct CreateVault<'info> {
     pub token_account: Box<InterfaceAccount<'info, TokenAccount>>,
     /// Mint of the collateral.
     pub mint: Box<InterfaceAccount<'info, Mint>>,
-    /// CHECK: the primary source; checked against the arguments.
+    /// CHECK: the primary source; checked against the change.
     pub primary: UncheckedAccount<'info>,
     /// CHECK: the secondary source, required if one is configured; checked like the primary.
     pub secondary: Option<UncheckedAccount<'info>>,
     /// Token program of the mint.
     pub token_program: Interface<'info, TokenInterface>,
+    /// CHECK: the instructions sysvar: the admin signs for now, not for later.
+    #[account(address = solana_instructions_sysvar::ID @ BulwarkError::WrongAccount)]
+    pub instructions: UncheckedAccount<'info>,
     /// Creates the accounts.
     pub system_program: Program<'info, System>,
 }
 
-pub(crate) fn handler(ctx: Context<CreateVault>, args: &CreateVaultArgs) -> Result<()> {
-    require_supported(&ctx.accounts.mint.to_account_info())?;
-    args.params.validate().or_error()?;
-    let mut exchange = ctx.accounts.exchange.load_mut()?;
-    let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
-    let decimals = (exchange.quote_decimals, ctx.accounts.mint.decimals);
-    let oracle = prices::first(&args.sources, accounts, decimals, &args.params.oracle)?;
+pub(crate) fn handler(ctx: Context<CreateVault>) -> Result<()> {
+    let accounts = &ctx.accounts;
+    signing::require_fresh(&accounts.instructions)?;
+    require_supported(&accounts.mint.to_account_info())?;
+    let now = Clock::get()?.unix_timestamp;
+    let listing = accounts.change.load()?.listing(&*accounts.exchange.load()?, now)?;
+    let ChangePayload::CreateVault { mint, sources, params } = listing else {
+        return err!(BulwarkError::WrongAccount);
+    };
+    require!(mint == accounts.mint.key(), BulwarkError::WrongAccount);
+    let mut exchange = accounts.exchange.load_mut()?;
+    let oracles = [Some(accounts.primary.as_ref()), accounts.secondary.as_deref()];
+    let decimals = (exchange.quote_decimals, accounts.mint.decimals);
+    let oracle = prices::first(&sources, (oracles, decimals), &params.oracle)?;
 
-    let mut vault = ctx.accounts.vault.load_init()?;
-    vault.mint = ctx.accounts.mint.key();
-    vault.token_account = ctx.accounts.token_account.key();
+    let mut vault = accounts.vault.load_init()?;
+    vault.mint = mint;
+    vault.token_account = accounts.token_account.key();
     vault.index = state::next_index(&mut exchange.vault_count)?;
-    vault.decimals = ctx.accounts.mint.decimals;
+    vault.decimals = accounts.mint.decimals;
     vault.bump = ctx.bumps.vault;
     vault.version = VERSION;
-    vault.sources = args.sources;
-    vault.core = Collateral::listed(args.params, oracle, Clock::get()?.unix_timestamp);
+    vault.sources = sources;
+    vault.core = Collateral::listed(params, oracle, now).or_error()?;
 
-    emit!(VaultCreated { vault: vault.index, mint: vault.mint });
+    emit!(VaultCreated { vault: vault.index, mint });
     Ok(())
 }

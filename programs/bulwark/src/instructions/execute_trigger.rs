@@ -96,12 +96,16 @@ pub(crate) fn handler<'info>(ctx: Context<'info, ExecuteTrigger<'info>>, id: u64
     let trigger = *account.trigger(id)?;
     require!(trigger.market == market.index, BulwarkError::WrongAccount);
     *account.trigger(id)? = Trigger::default();
+    if trigger.generation != market.generation {
+        emit!(TriggerCancelled { account: key, id, reason: CancelReason::MarketClosed });
+        return Ok(());
+    }
     if trigger.is_expired(now) {
         emit!(TriggerCancelled { account: key, id, reason: CancelReason::Expired });
         return Ok(());
     }
 
-    let keeper_fee = if keeper.is_some() { exchange.trigger_fee } else { 0 };
+    let keeper_fee = if keeper.is_some() { exchange.params.trigger_fee } else { 0 };
     // An increase is judged after it was made: a refused one is taken back from this copy.
     let before = (copy_of(&*account), copy_of(&*market));
     let legs = ctx.remaining_accounts;

@@ -4,13 +4,14 @@ use anchor_lang::prelude::*;
 use anchor_spl::token::Token;
 use anchor_spl::token_interface::{Mint, TokenAccount, TokenInterface};
 use bulwark_engine::collateral::{Collateral, CollateralParams, QuoteWeight};
-use bulwark_engine::margin::RiskGroups;
+use bulwark_engine::governance::{ExchangeParams, InsuranceParams};
 use bulwark_engine::pool::PoolParams;
-use bulwark_engine::price::{OracleState, Reading, within};
-use bulwark_engine::units::{PPM_ONE, Price};
+use bulwark_engine::price::{OracleState, Reading};
+use bulwark_engine::units::Price;
 
 use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::ExchangeInitialized;
+use crate::governance::require_sources;
 use crate::oracle::OracleSource;
 use crate::program::Bulwark;
 use crate::state::{self, Exchange, InsuranceFund, Pool, VERSION, Vault};
@@ -31,21 +32,11 @@ pub struct InitializeExchangeArgs {
     pub quote_params: CollateralParams,
     /// Redemption and tranches of the pool.
     pub pool_params: PoolParams,
-    /// Offsets of the risk groups.
-    pub risk_groups: RiskGroups,
-    /// What a keeper is paid for executing a trigger, quote units.
-    pub trigger_fee: u64,
-    /// Debt of quote beyond which a healthy account's collateral can be bought, quote units.
-    pub auto_exchange_threshold: u64,
-    /// Stakers' part of the insurance fund's income, ppm.
-    pub stake_income_ppm: u32,
+    /// Risk groups, fees and the delay of changes.
+    pub exchange_params: ExchangeParams,
+    /// How the insurance fund's income is divided.
+    pub insurance_params: InsuranceParams,
 }
-
-/// Largest fee of a trigger, quote units.
-const MAX_TRIGGER_FEE: u64 = 10_000_000;
-
-/// Largest debt that a healthy account may carry, quote units.
-const MAX_AUTO_EXCHANGE_THRESHOLD: u64 = 1_000_000_000_000;
 
 /// Accounts of `initialize_exchange`.
 #[derive(Accounts)]
@@ -119,13 +110,8 @@ impl InitializeExchange<'_> {
         let judged = args.quote_sources.iter().any(OracleSource::is_some);
         exchange.quote_weight =
             if judged { QuoteWeight::unrefreshed(&args.quote_params) } else { QuoteWeight::WHOLE };
-        args.risk_groups.validate().or_error()?;
-        within("trigger_fee", args.trigger_fee, 0, MAX_TRIGGER_FEE).or_error()?;
-        exchange.risk_groups = args.risk_groups;
-        exchange.trigger_fee = args.trigger_fee;
-        let most = MAX_AUTO_EXCHANGE_THRESHOLD;
-        within("auto_exchange_threshold", args.auto_exchange_threshold, 0, most).or_error()?;
-        exchange.auto_exchange_threshold = args.auto_exchange_threshold;
+        args.exchange_params.validate().or_error()?;
+        exchange.params = args.exchange_params;
         exchange.bump = bump;
         exchange.version = VERSION;
         Ok(())
@@ -133,6 +119,7 @@ impl InitializeExchange<'_> {
 
     fn create_quote_vault(&self, args: &InitializeExchangeArgs, bump: u8) -> Result<()> {
         args.quote_params.validate_limits().or_error()?;
+        require_sources(&args.quote_sources, false)?;
         let mut vault = self.quote_vault.load_init()?;
         vault.mint = self.mint.key();
         vault.token_account = self.token_account.key();
@@ -144,7 +131,7 @@ impl InitializeExchange<'_> {
         // One until an oracle says otherwise.
         let price = Price::from_bits(1 << 32).or_error()?;
         let oracle = OracleState::first(&Reading { price, conf: 0, publish_time: 0 });
-        vault.core = Collateral::listed(args.quote_params, oracle, Clock::get()?.unix_timestamp);
+        vault.core = Collateral::new(args.quote_params, oracle, Clock::get()?.unix_timestamp);
         vault.core.ramp_from = args.quote_params.max_deposits; // the ramp is for what is listed later
         Ok(())
     }
@@ -159,10 +146,10 @@ impl InitializeExchange<'_> {
     }
 
     fn create_insurance_fund(&self, args: &InitializeExchangeArgs, bump: u8) -> Result<()> {
-        within("stake_income_ppm", args.stake_income_ppm, 0, PPM_ONE).or_error()?;
+        args.insurance_params.validate().or_error()?;
         let mut fund = self.insurance_fund.load_init()?;
         fund.share_mint = self.backstop_mint.key();
-        fund.core.stake_income_ppm = args.stake_income_ppm;
+        fund.core.set_params(&args.insurance_params);
         fund.bump = bump;
         fund.version = VERSION;
         Ok(())

@@ -62,7 +62,7 @@ fn wanted(
     let held = held.ok_or(BulwarkError::InsufficientBalance)?;
     all.count_collateral(&vault.core, held.amount, what)?;
     all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
-    match all.in_trouble(&exchange.risk_groups) {
+    match all.in_trouble(&exchange.params.risk_groups) {
         Ok(health) => {
             let (elapsed, positions) = (account.call_auction(slot, health)?.elapsed, account.has_positions());
             let discount = vault.core.discount(Reason::Margin { elapsed, positions }, now)?;
@@ -71,7 +71,7 @@ fn wanted(
         }
         Err(healthy) => {
             let owed = debt::owed(account.quote);
-            let wanted = if owed > exchange.auto_exchange_threshold {
+            let wanted = if owed > exchange.params.auto_exchange_threshold {
                 owed
             } else {
                 let due = creditor.map(|m| Ok(m.core.pressing(account.debts.share(m.index, account.quote)?)));

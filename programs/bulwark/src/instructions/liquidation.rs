@@ -45,10 +45,10 @@ impl Case {
         let mut all = others;
         let requirement = all.count(&market.core, position, what)?;
         all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
-        let health = all.in_trouble(&exchange.risk_groups)?;
+        let health = all.in_trouble(&exchange.params.risk_groups)?;
         all.require_worst(requirement)?;
         let group = (market.core.params.risk_group, position);
-        let relief = all.relief(group, requirement, &exchange.risk_groups)?;
+        let relief = all.relief(group, requirement, &exchange.params.risk_groups)?;
         let lot = market.core.lot(position, relief, now)?;
         Ok(Self { others, health, lot, side: position.side()? })
     }
@@ -65,7 +65,7 @@ impl Case {
             all.count(&market.core, position, (HealthType::Liquidate, now))?;
         }
         all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
-        all.health(&exchange.risk_groups)
+        all.health(&exchange.params.risk_groups)
     }
 
     /// Ends the auction if the account is out of trouble.

@@ -17,12 +17,12 @@ use crate::state::{Exchange, Market, Pool};
 /// A missing or another account; a price that is not Fresh.
 pub(super) fn nav(
     pool: &Pool,
-    (market_count, skip): (u16, Option<u16>),
+    (markets, skip): (impl Iterator<Item = u16>, Option<u16>),
     accounts: &[AccountInfo<'_>],
     (age, now): (Age, i64),
 ) -> Result<Nav> {
     let (mut nav, mut accounts) = (Nav::of_pool(&pool.core), accounts.iter());
-    for index in (0..market_count).filter(|&i| Some(i) != skip) {
+    for index in markets.filter(|&i| Some(i) != skip) {
         let market = view::<Market>(accounts.next())?;
         require!(market.index == index, BulwarkError::WrongAccount);
         nav = plus_market(nav, &market, (age, now))?;

@@ -55,6 +55,7 @@ pub(crate) fn handler(ctx: Context<PlaceTrigger>, args: &PlaceTriggerArgs) -> Re
         market: market.index,
         kind: args.kind,
         side: args.side,
+        generation: market.generation,
         by_delegate: u8::from(account.owner != ctx.accounts.authority.key()),
         ..Trigger::default()
     };

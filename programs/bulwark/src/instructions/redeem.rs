@@ -47,7 +47,8 @@ pub struct Redeem<'info> {
 impl<'info> Redeem<'info> {
     fn validate(&self) -> Result<()> {
         require!(self.ticket.load()?.owner == self.provider.key(), BulwarkError::Unauthorized);
-        require!(!Pause::LIQUIDITY.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
+        let now = Clock::get()?.unix_timestamp;
+        require!(!self.exchange.load()?.stops_exit(Pause::LIQUIDITY, now), BulwarkError::Paused);
         Ok(())
     }
 
@@ -68,10 +69,12 @@ pub(crate) fn handler<'info>(ctx: Context<'info, Redeem<'info>>, min_amount: u64
         let mut pool = ctx.accounts.pool.load_mut()?;
         let mut ticket = ctx.accounts.ticket.load_mut()?;
         let mut vault = ctx.accounts.quote_vault.load_mut()?;
-        let listed = (ctx.accounts.exchange.load()?.market_count, None);
+        let listed = (ctx.accounts.exchange.load()?.markets(), None);
         let nav = liquidity::nav(&pool, listed, ctx.remaining_accounts, (Age::Trade, now))?;
         let nav = Nav { releasable: vault.core.releasable(now).or_error()?, ..nav };
         let tranche = TrancheKind::from_byte(ticket.tranche).or_error()?;
+        let exits = ctx.accounts.exchange.load()?.exits;
+        ticket.core = pool.core.reopened(&ticket.core, &exits, (Pause::LIQUIDITY.0, now));
         let report = pool.core.redeem(tranche, &mut ticket.core, &nav, now).or_error()?;
         require!(report.paid >= min_amount, BulwarkError::BelowMinimumAmount);
         vault.core.release(report.paid, now).or_error()?;

@@ -57,7 +57,7 @@ pub(crate) fn handler<'info>(
         let mut pool = accounts.pool.load_mut()?;
         let mut ticket = accounts.ticket.load_init()?;
         let tranche = pool.tranche(&accounts.share_mint.key()).ok_or(BulwarkError::WrongAccount)?;
-        let listed = (accounts.exchange.load()?.market_count, None);
+        let listed = (accounts.exchange.load()?.markets(), None);
         let nav = liquidity::nav(&pool, listed, ctx.remaining_accounts, (Age::Margin, now))?;
         ticket.core = pool.core.request(tranche, shares, &nav, now).or_error()?;
         ticket.owner = accounts.provider.key();

@@ -92,8 +92,8 @@ fn forfeit(
 fn settle_if_short(market: &mut Market, report: &WaterfallReport, now: i64) -> Result<()> {
     let short = report.traders > 0 && market.core.is_insolvent().or_error()?;
     if short && !market.core.is_settling() {
-        let price = market.core.begin_settling(now).or_error()?.to_bits();
-        market.status = MarketStatus::Settling.to_byte();
+        let price = market.core.begin_settling(None, now).or_error()?.to_bits();
+        market.set_status(MarketStatus::Settling);
         let sequence = state::next(&mut market.sequence)?;
         emit!(MarketSettling { market: market.index, sequence, price });
     }

@@ -113,7 +113,7 @@ impl Desk<'_, '_> {
         let quote = self.account.post(self.market, side, report.quote_change)?;
         let after = leg(self.market, &position, quote)?;
 
-        let offset = self.exchange.risk_groups.offset(self.market.core.params.risk_group);
+        let offset = self.exchange.params.risk_groups.offset(self.market.core.params.risk_group);
         if !after.is_no_worse_than(before, offset)? {
             self.with_leg(&position, order.now)?.require()?;
         }
@@ -130,7 +130,7 @@ impl Desk<'_, '_> {
             let leg = leg(self.market, position, Quote::ZERO)?;
             portfolio.add_position(leg, self.market.core.params.risk_group, position)?;
         }
-        Ok(portfolio.health(&self.exchange.risk_groups)?)
+        Ok(portfolio.health(&self.exchange.params.risk_groups)?)
     }
 
     /// Takes a keeper's fee from an account that is healthy after it: whatever can't be shown to be, pays nobody.

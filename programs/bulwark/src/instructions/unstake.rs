@@ -44,7 +44,8 @@ pub struct Unstake<'info> {
 impl<'info> Unstake<'info> {
     fn validate(&self) -> Result<()> {
         require!(self.ticket.load()?.owner == self.staker.key(), BulwarkError::Unauthorized);
-        require!(!Pause::STAKE.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
+        let now = Clock::get()?.unix_timestamp;
+        require!(!self.exchange.load()?.stops_exit(Pause::STAKE, now), BulwarkError::Paused);
         Ok(())
     }
 
@@ -66,6 +67,8 @@ pub(crate) fn handler(ctx: Context<Unstake>, min_amount: u64) -> Result<()> {
         let mut ticket = ctx.accounts.ticket.load_mut()?;
         let mut vault = ctx.accounts.quote_vault.load_mut()?;
         let before = ticket.core.shares;
+        let exits = ctx.accounts.exchange.load()?.exits;
+        ticket.core = ticket.core.reopened(&exits, (Pause::STAKE.0, now));
         let releasable = vault.core.releasable(now).or_error()?;
         let paid = fund.core.backstop.unstake(&mut ticket.core, releasable, now).or_error()?;
         require!(paid >= min_amount, BulwarkError::BelowMinimumAmount);

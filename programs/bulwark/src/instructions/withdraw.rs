@@ -53,7 +53,8 @@ impl<'info> Withdraw<'info> {
         let account = self.margin_account.load()?;
         require!(account.owner == self.owner.key(), BulwarkError::Unauthorized);
         require!(account.incarnation == args.incarnation, BulwarkError::WrongIncarnation);
-        require!(!Pause::WITHDRAW.is_set(self.exchange.load()?.pause), BulwarkError::Paused);
+        let now = Clock::get()?.unix_timestamp;
+        require!(!self.exchange.load()?.stops_exit(Pause::WITHDRAW, now), BulwarkError::Paused);
         Ok(())
     }
 
@@ -120,5 +121,5 @@ fn require_initial_margin<'info>(
     let exchange = ctx.accounts.exchange.load()?;
     let quote = Health::of_quote(account.quote, exchange.quote_weight.at(now), health).or_error()?;
     portfolio.add(quote).or_error()?;
-    portfolio.health(&exchange.risk_groups).and_then(Health::require).or_error()
+    portfolio.health(&exchange.params.risk_groups).and_then(Health::require).or_error()
 }

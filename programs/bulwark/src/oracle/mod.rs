@@ -17,7 +17,7 @@
 //! their feed id inside, while a Pyth push or a Switchboard feed *is* its address. A genuine price
 //! of the wrong asset is the oldest oracle bug there is (field note 5), so no path skips either.
 
-use anchor_lang::prelude::{AnchorDeserialize, AnchorSerialize, Pubkey};
+use anchor_lang::prelude::{AnchorDeserialize, AnchorSerialize, Pubkey, pubkey};
 use bulwark_engine::price::Print;
 use bytemuck::{Pod, Zeroable};
 
@@ -54,6 +54,15 @@ impl TryFrom<u8> for SourceKind {
     }
 }
 
+/// Programs whose accounts are believed, on mainnet and on devnet: no key can name a program of its own as an oracle.
+pub const OWNERS: [(SourceKind, Pubkey); 5] = [
+    (SourceKind::PythPull, pubkey!("rec5EKMGg6MxZYaMdyBfgwp4d5rB9T1VQH5pJv5LtFJ")),
+    (SourceKind::PythPush, pubkey!("FsJ3A3u2vn5cTVofAjvy6y5kwABJAqYWpe4975bi2epH")),
+    (SourceKind::PythPush, pubkey!("gSbePebfvPy7tRqimPoVecS2UsBvYv46ynrzWocc92s")),
+    (SourceKind::Switchboard, pubkey!("SBondMDrcV3K4kxZR1HNVT7osZxAHVHgYXL5Ze1oMUv")),
+    (SourceKind::Switchboard, pubkey!("Aio4gaXjXzJNVLtzwtNVmSqGKpANtXhybbkhtAC94ji2")),
+];
+
 /// One configured source, as markets and vaults store it. All zeros means "none".
 #[derive(AnchorSerialize, AnchorDeserialize, Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
@@ -79,6 +88,13 @@ impl OracleSource {
     /// Whether the configuration names the account's address: then nobody can choose which account to pass.
     pub fn pins_address(&self) -> bool {
         matches!(SourceKind::try_from(self.kind), Ok(SourceKind::PythPush | SourceKind::Switchboard))
+    }
+
+    /// Whether the owner is a program that writes this kind of account, see [`OWNERS`], or no source is configured.
+    pub fn is_known(&self) -> bool {
+        let kind = SourceKind::try_from(self.kind);
+        let is_known = OWNERS.iter().any(|(known, owner)| kind == Ok(*known) && *owner == self.owner);
+        (is_known && self._padding == [0; 7]) || *self == Self::NONE
     }
 
     /// Whether a source is configured at all.

@@ -24,17 +24,52 @@ pub struct Market {
     pub bump: u8,
     /// Layout version.
     pub version: u8,
+    /// How many markets had this index before.
+    pub generation: u8,
     /// Explicit padding.
-    pub _padding: [u8; 2],
+    pub _padding: u8,
+    /// Version of parameters, sources and status: a change that was proposed for another one is void.
+    pub revision: u32,
+    /// How often another pause bit was set.
+    pub pauses: u32,
+    /// When a parameter that hurts users was last tightened at once, unix seconds.
+    pub stepped_at: i64,
+    /// Since when increases are stopped for want of a price, unix seconds; 0 if they are not.
+    pub suspended_at: i64,
     /// Primary and secondary oracle.
     pub sources: [OracleSource; 2],
     /// Parameters, price and book.
     pub core: engine::market::Market,
     /// Room for later fields.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 96],
 }
 
 impl Market {
+    /// Moves the market on in its life: changes that were proposed for it as it was are void.
+    pub(crate) const fn set_status(&mut self, status: MarketStatus) {
+        self.status = status.to_byte();
+        self.suspended_at = 0;
+        self.revision = self.revision.wrapping_add(1);
+    }
+
+    /// Whether governance may move the market on to this part of its life.
+    #[must_use]
+    pub const fn may_become(&self, status: MarketStatus) -> bool {
+        let reduce_only = self.is(MarketStatus::ReduceOnly);
+        match status {
+            MarketStatus::Active | MarketStatus::Settling => reduce_only,
+            MarketStatus::ReduceOnly => {
+                self.is(MarketStatus::Active) || reduce_only && self.suspended_at != 0
+            }
+        }
+    }
+
+    /// Whether the market is in this part of its life.
+    #[must_use]
+    pub const fn is(&self, status: MarketStatus) -> bool {
+        self.status == status.to_byte()
+    }
+
     /// First seed of the address.
     pub const SEED: &'static [u8] = b"market";
     /// Bytes of the account.
@@ -65,4 +100,4 @@ impl MarketStatus {
     }
 }
 
-const _: () = assert!(Market::SPACE == 8 + 40 + 8 + 144 + size_of::<engine::market::Market>() + 128);
+const _: () = assert!(Market::SPACE == 8 + 40 + 8 + 24 + 144 + size_of::<engine::market::Market>() + 96);

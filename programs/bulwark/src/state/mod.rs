@@ -3,6 +3,7 @@
 //! All are zero-copy: `repr(C)` pods without implicit padding, read and written in place. Layouts are part
 //! of the interface; sizes are asserted at compile time in each file.
 
+mod change;
 mod exchange;
 mod insurance_fund;
 mod margin_account;
@@ -12,6 +13,8 @@ mod redeem_ticket;
 mod unstake_ticket;
 mod vault;
 
+pub use change::{Change, ChangePayload};
+pub(crate) use exchange::set_bits;
 pub use exchange::{Exchange, Pause};
 pub use insurance_fund::InsuranceFund;
 pub use margin_account::MarginAccount;

@@ -20,7 +20,9 @@ pub struct Pool {
     /// Layout version.
     pub version: u8,
     /// Explicit padding.
-    pub _padding: [u8; 6],
+    pub _padding: [u8; 2],
+    /// Version of the parameters: a change that was proposed for another one is void.
+    pub revision: u32,
     /// Room for later fields.
     pub reserved: [u8; 128],
 }

@@ -26,12 +26,18 @@ pub struct Vault {
     pub version: u8,
     /// Explicit padding.
     pub _padding: [u8; 3],
+    /// Version of parameters and sources: a change that was proposed for another one is void.
+    pub revision: u32,
+    /// Explicit padding.
+    pub _padding2: u32,
+    /// When a parameter that hurts users was last tightened at once, unix seconds.
+    pub stepped_at: i64,
     /// Primary and secondary oracle.
     pub sources: [OracleSource; 2],
     /// Haircuts, limits, price, and the tokens that the ledger accounts for: the token account holds at least these.
     pub core: Collateral,
     /// Room for later fields.
-    pub reserved: [u8; 128],
+    pub reserved: [u8; 96],
 }
 
 impl Vault {
@@ -51,4 +57,4 @@ impl Vault {
     }
 }
 
-const _: () = assert!(Vault::SPACE == 8 + 80 + 144 + 168 + 128);
+const _: () = assert!(Vault::SPACE == 8 + 80 + 16 + 144 + 168 + 96);

@@ -36,7 +36,7 @@ pub fn add_liquidity(
         share_token_program: TOKEN_PROGRAM,
     };
     let instruction = instruction(&accounts, &data::AddLiquidity { amount, min_shares });
-    Ok(with_readonly(instruction, listings.markets.iter().copied()))
+    Ok(with_readonly(instruction, listings.markets.values().copied()))
 }
 
 /// Puts pool shares of the token account `shares` into the provider's ticket `nonce`. Signed by provider and payer.
@@ -59,7 +59,7 @@ pub fn request_redeem(
         system_program: SYSTEM_PROGRAM,
     };
     let instruction = instruction(&accounts, &data::RequestRedeem { nonce, shares: amount });
-    with_readonly(instruction, listings.markets.iter().copied())
+    with_readonly(instruction, listings.markets.values().copied())
 }
 
 /// Pays a ticket, at least `min_amount` quote units, to the quote token account `destination` of its owner, who signs.
@@ -85,7 +85,7 @@ pub fn redeem(
         token_program: vault.token_program,
     };
     let instruction = instruction(&accounts, &data::Redeem { min_amount });
-    Ok(with_readonly(instruction, listings.markets.iter().copied()))
+    Ok(with_readonly(instruction, listings.markets.values().copied()))
 }
 
 /// Takes the shares of a ticket back to the token account `shares` of its owner. Signed by the owner, or by anyone once
@@ -112,7 +112,7 @@ pub fn allocate_liquidity(listings: &Listings, market: u16) -> Instruction {
     let own = address::market(market);
     let accounts =
         accounts::AllocateLiquidity { exchange: address::exchange(), pool: address::pool(), market: own };
-    let others = listings.markets.iter().copied().filter(|key| *key != own);
+    let others = listings.markets.values().copied().filter(|key| *key != own);
     with_readonly(instruction(&accounts, &data::AllocateLiquidity {}), others)
 }
 
