@@ -10,7 +10,7 @@ mod table;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
+use bulwark_sdk::program::state::{Change, Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
 use bulwark_sdk::units::format_amount;
 use bulwark_tests::World;
 use bulwark_tests::world::program_bytes;
@@ -101,6 +101,8 @@ fn document(table: &Table) -> String {
          * `refresh_market (carry)` is of a market with a skew: funding and borrow accrue.\n\
          * `execute_trigger` is a limit entry that fills the last slot, `(cancelled)` one that the account has no \
          margin for\n  any more. `redeem` pays a whole ticket while there are senior shares.\n\
+         * `propose_change`, `execute_change`, `cancel_change` and `tighten` are of a market's parameters, the largest payload \
+         with the\n  longest table, `(sources)` of two new oracles of a market.\n\
          * `create_market` takes two calls; the more expensive one is shown.\n\
          * `liquidate` and `liquidate_collateral` are between two accounts of the shape; `(start)` only begins the \
          auction,\n  `(takeover)` is by the pool when nobody else came.\n\
@@ -109,8 +111,8 @@ fn document(table: &Table) -> String {
          * `check_invariants` is passed the quote vault, a market and as many of its members as the shape has \
          positions.\n\
          * A program-derived address that is not found at the first attempt costs 1,500 more for every further \
-         one. The new\n  address of `create_vault`, `open_margin_account`, `request_redeem` and `request_unstake` is one that is, those \
-         of\n  `create_market` and `initialize_exchange` can't be chosen.\n\n\
+         one. The new\n  address of `propose_change`, `create_vault`, `open_margin_account`, `request_redeem` and `request_unstake` is one \
+         that is, those of\n  `create_market` and `initialize_exchange` can't be chosen.\n\n\
          {}\n\
          ## Accounts\n\n{}\n\
          ## Program\n\nThe binary has {} bytes.\n",
@@ -141,6 +143,7 @@ fn accounts() -> String {
         ("MarginAccount", MarginAccount::SPACE),
         ("Pool", Pool::SPACE),
         ("InsuranceFund", InsuranceFund::SPACE),
+        ("Change", Change::SPACE),
     ];
     for (name, space) in types {
         let lamports = svm.minimum_balance_for_rent_exemption(space);

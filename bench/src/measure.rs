@@ -2,9 +2,8 @@
 
 use bulwark_sdk::instruction::{self as ix, OracleAccounts};
 use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
 use bulwark_sdk::program::oracle::{OracleSource, SourceKind};
-use bulwark_sdk::program::state::{MarginAccount, Market, MarketStatus, Vault};
+use bulwark_sdk::program::state::{ChangePayload, MarginAccount, Market, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, DOLLAR, EXPONENT};
 use bulwark_tests::oracle_accounts::{self as oracles, Print, PushStatus};
@@ -15,16 +14,31 @@ use crate::shapes::{Bench, SHAPES, Shape, is_first, lots, market_asset, params, 
 use crate::table::{Row, Table};
 
 mod distress;
+mod governance;
 mod pool;
 mod triggers;
 
 type Measure = fn(&mut Bench) -> Result<u64, Failure>;
 
 /// Every instruction, and the variants of those whose cost depends on more than the shape.
-const ROWS: [(&str, Measure); 55] = [
+const ROWS: [(&str, Measure); 69] = [
     ("initialize_exchange", |_| Ok(World::empty().compute_units)),
+    ("propose_change", governance::propose_change),
+    ("execute_change", governance::execute_market_params),
+    ("execute_change (sources)", governance::execute_sources),
+    ("execute_change (vault)", governance::execute_vault_params),
+    ("execute_change (pool)", governance::execute_pool_params),
+    ("cancel_change", governance::cancel_change),
+    ("tighten", governance::tighten),
+    ("set_pause", governance::set_pause),
+    ("nominate_admin", governance::nominate_admin),
+    ("accept_admin", governance::accept_admin),
     ("create_vault", create_vault),
     ("create_market", create_market),
+    ("suspend_market", governance::suspend_market),
+    ("resume_market", governance::resume_market),
+    ("close_market", governance::close_market),
+    ("collect_protocol_fees", governance::collect_protocol_fees),
     ("refresh_market", |b| refresh(b, &[SourceKind::PythPull])),
     ("refresh_market (push)", |b| refresh(b, &[SourceKind::PythPush])),
     ("refresh_market (switchboard)", |b| refresh(b, &[SourceKind::Switchboard])),
@@ -132,12 +146,13 @@ fn create_vault(bench: &mut Bench) -> Result<u64, Failure> {
 fn send_create_vault(bench: &mut Bench, token: (Pubkey, Pubkey)) -> Result<u64, Failure> {
     let asset = vault_asset(1);
     let admin = bench.world.admin.insecure_clone();
-    let args = CreateVaultArgs {
+    let change = bench.world.approve(ChangePayload::CreateVault {
+        mint: token.0,
         sources: [fixtures::pyth_source(asset.feed(0)), OracleSource::NONE],
-        params: fixtures::collateral_params(u64::MAX),
-    };
+        params: fixtures::collateral_params(1_000_000_000),
+    })?;
     let payers = (admin.pubkey(), bench.world.payer.pubkey());
-    send(bench, ix::create_vault(payers, token, World::oracles(asset), args), &[&admin])
+    send(bench, ix::create_vault(payers, token, World::oracles(asset), &change), &[&admin])
 }
 
 /// The more expensive of the two calls.
@@ -154,13 +169,11 @@ fn send_create_market(
     oracles: OracleAccounts,
 ) -> Result<u64, Failure> {
     let admin = bench.world.admin.insecure_clone();
-    let args = CreateMarketArgs {
-        index: bench.shape.positions,
-        status: MarketStatus::Active,
-        sources,
-        params: params(market_asset(0), bench.shape.positions),
-    };
-    let [allocate, fill] = ix::create_market((admin.pubkey(), bench.world.payer.pubkey()), oracles, args);
+    // With as much of the pool as a new market may have.
+    let (index, params) = (bench.shape.positions, params(market_asset(0), bench.shape.positions.max(8)));
+    let change = bench.world.approve(ChangePayload::CreateMarket { sources, params })?;
+    let keys = (admin.pubkey(), bench.world.payer.pubkey());
+    let [allocate, fill] = ix::create_market(keys, index, oracles, &change);
     Ok(send(bench, allocate, &[&admin])?.max(send(bench, fill, &[&admin])?))
 }
 

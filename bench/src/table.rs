@@ -39,7 +39,11 @@ const fn budget(row: &'static str, shape: &'static str, limit: u64) -> Budget {
 }
 
 /// All budgets.
-pub const BUDGETS: [Budget; 29] = [
+pub const BUDGETS: [Budget; 33] = [
+    budget("execute_change", "one", 15_000),
+    budget("execute_change (sources)", "one", 15_000),
+    budget("execute_change (vault)", "one", 15_000),
+    budget("tighten", "one", 10_000),
     budget("refresh_market", "one", 11_000),
     budget("refresh_market (carry)", "one", 11_000),
     budget("deposit", "one", 7_500),

@@ -71,7 +71,7 @@ fn grouped() -> Scene {
     let mint = fixtures::address("USDC");
     world.create_mint(mint, QUOTE_DECIMALS);
     let mut args = world.initialize_args();
-    args.risk_groups = RiskGroups { offset_ppm: [600_000; 8] };
+    args.exchange_params.risk_groups = RiskGroups { offset_ppm: [600_000; 8] };
     let deployer = world.deployer.insecure_clone();
     let init = ix::initialize_exchange(deployer.pubkey(), (mint, address::TOKEN_PROGRAM), args);
     world.send(&[init], &[&deployer]).expect("initialize_exchange");

@@ -4,6 +4,7 @@ use anchor_lang::solana_program::program_option::COption;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token;
 use bulwark_sdk::engine::collateral::CollateralParams;
+use bulwark_sdk::engine::governance::{ExitPause, Timelock};
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::price::OracleParams;
 use bulwark_sdk::engine::units::Side;
@@ -63,6 +64,13 @@ fn the_exchange_starts_with_exactly_what_its_arguments_say() {
     assert_eq!((exchange.protocol_fees, exchange.next_incarnation), (0, 1));
     assert_eq!((exchange.quote_weight.at(0), exchange.quote_decimals), (1_000_000, QUOTE_DECIMALS));
     assert_eq!((exchange.market_count, exchange.vault_count, exchange.pause), (0, 1, 0));
+    assert_eq!(exchange.params, world.initialize_args().exchange_params);
+    // Nobody is nominated, nothing was ever proposed, changed, closed or paused.
+    assert_eq!((exchange.pending_admin, exchange.nomination), (Pubkey::default(), Timelock::default()));
+    assert_eq!((exchange.next_change, exchange.stepped_at, exchange.exits), (0, 0, ExitPause::default()));
+    assert_eq!((exchange.revision, exchange.pauses, exchange.broken), (0, 0, 0));
+    assert_eq!((exchange.admin_epoch, exchange.guardian_epoch, exchange.recipient_epoch), (0, 0, 0));
+    assert_eq!((exchange.closed_markets, exchange.generations), (0, [0; 32]));
 
     let vault = world.get::<Vault>(&address::vault(&usdc()));
     assert_eq!((vault.mint, vault.token_account), (usdc(), address::vault_tokens(&usdc())));
@@ -77,7 +85,6 @@ fn the_exchange_starts_with_exactly_what_its_arguments_say() {
     let fund = world.get::<InsuranceFund>(&address::insurance_fund());
     assert_eq!((fund.core.reserve, fund.core.backstop.value()), (0, Ok(0)));
     assert_eq!((fund.share_mint, fund.core.stake_income_ppm), (address::backstop_mint(), STAKE_INCOME_PPM));
-    assert_eq!(exchange.auto_exchange_threshold, AUTO_EXCHANGE_THRESHOLD);
     assert_eq!([exchange.version, vault.version, pool.version, fund.version], [VERSION; 4]);
 
     let tokens = world.svm.get_account(&vault.token_account).expect("token account");
@@ -145,13 +152,13 @@ fn the_exchange_is_created_once() {
 fn the_quote_oracle_must_be_judged_within_the_hard_bounds() {
     let good = OracleParams::DEFAULT;
     let table = [
-        OracleParams { max_conf_ppm: 99, ..good },
+        OracleParams { max_conf_ppm: 999, ..good },
         OracleParams { max_conf_ppm: 50_001, ..good },
-        OracleParams { max_divergence_ppm: 999, ..good },
+        OracleParams { max_divergence_ppm: 4_999, ..good },
         OracleParams { max_divergence_ppm: 100_001, ..good },
-        OracleParams { max_trade_age: 0, ..good },
+        OracleParams { max_trade_age: 2, ..good },
         OracleParams { max_trade_age: 61, ..good },
-        OracleParams { max_margin_age: 4, ..good },
+        OracleParams { max_margin_age: 19, ..good },
         OracleParams { max_margin_age: 301, ..good },
         OracleParams { ema_half_life: 59, ..good },
         OracleParams { ema_half_life: 3_601, ..good },

@@ -1,16 +1,18 @@
 //! One valid instance of every instruction, in a chain where all that it could be confused with exists too.
 
+use bulwark_sdk::engine::governance::Timelock;
+use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
-use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::{MarketStatus, RedeemTicket, Vault};
+use bulwark_sdk::program::state::{Change, ChangePayload, Exchange, RedeemTicket, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, *};
 use bulwark_tests::{Keypair, SOL, SOL_VAULT, Signer, Trader, World};
 
+use crate::governance_instances::governance;
 use crate::liquidity_instances::liquidity;
 use crate::support::with_lamports;
 
@@ -49,13 +51,20 @@ pub struct Stage {
     pub shares: [Pubkey; 2],
     /// Bob's junior shares.
     pub shares_of_bob: Pubkey,
+    /// Executed: lists ETH as collateral.
+    pub vault_change: Box<Change>,
+    /// Executed: lists a market of ETH.
+    pub market_change: Box<Change>,
+    /// Can be executed: another fee of the SOL market.
+    pub waiting: Box<Change>,
 }
 
 /// Index of the BTC vault.
 pub const BTC_VAULT: u16 = 2;
 
 impl Stage {
-    /// Two markets and two collaterals; Alice and Bob trade; the pool has money that waits for allocation.
+    /// Two markets and two collaterals; Alice and Bob trade; the pool has money that waits for allocation. Changes were paid
+    /// for by the deployer.
     pub fn new() -> Self {
         let mut world = World::new();
         assert_eq!(world.list_vault(&BTC_ASSET, 8, 1_000_000_000_000), BTC_VAULT);
@@ -92,28 +101,48 @@ impl Stage {
         }
         world.print(&ETH_ASSET, ETH_ASSET.price, 1);
         world.create_mint(fixtures::address("mint ETH"), 8);
-        Self { world, alice, bob, sponsor, sol_tokens, shares, shares_of_bob }
+        let (sources, mint) =
+            ([fixtures::pyth_source(ETH_ASSET.feed(0)), OracleSource::NONE], fixtures::address("mint ETH"));
+        let params = fixtures::collateral_params(1_000_000);
+        let vault_change = executed(&mut world, ChangePayload::CreateVault { mint, sources, params });
+        let params = ETH_ASSET.listed_params();
+        let market_change = executed(&mut world, ChangePayload::CreateMarket { sources, params });
+        let params = MarketParams { taker_fee_ppm: 600, ..SOL_ASSET.market_params() };
+        let waiting = ripe(&mut world, ChangePayload::MarketParams { market: SOL, params });
+        Self {
+            world,
+            alice,
+            bob,
+            sponsor,
+            sol_tokens,
+            shares,
+            shares_of_bob,
+            vault_change,
+            market_change,
+            waiting,
+        }
+    }
+
+    /// A change at the expense of the deployer that can be executed.
+    pub fn ripe(&mut self, payload: ChangePayload) -> Box<Change> {
+        ripe(&mut self.world, payload)
+    }
+
+    /// The admin nominates somebody, who can accept now.
+    pub fn nominate(&mut self, nominee: Pubkey) {
+        let admin = self.world.admin.insecure_clone();
+        let nominate = ix::nominate_admin(admin.pubkey(), nominee);
+        self.world.send(&[nominate], &[&admin]).expect("nominate_admin");
+        self.world.tamper::<Exchange>(&address::exchange(), |exchange| {
+            let Timelock { eta, expiry } = exchange.nomination;
+            let delay = eta - GENESIS;
+            exchange.nomination = Timelock { eta: eta - delay, expiry: expiry - delay };
+        });
     }
 
     fn margin<T>(&self, build: impl FnOnce(Margin<'_>) -> T) -> T {
         let account = self.world.margin(&self.alice.margin);
         build(Margin { address: self.alice.margin, account: &account })
-    }
-
-    fn vault_args() -> CreateVaultArgs {
-        CreateVaultArgs {
-            sources: [fixtures::pyth_source(ETH_ASSET.feed(0)), OracleSource::NONE],
-            params: fixtures::collateral_params(1_000_000),
-        }
-    }
-
-    fn market_args() -> CreateMarketArgs {
-        CreateMarketArgs {
-            index: 2,
-            status: MarketStatus::Active,
-            sources: [fixtures::pyth_source(ETH_ASSET.feed(0)), OracleSource::NONE],
-            params: ETH_ASSET.market_params(),
-        }
     }
 
     /// The instance of an instruction on this stage, with the names of its accounts.
@@ -134,6 +163,10 @@ impl Stage {
             ("margin of Alice", self.alice.margin),
             ("margin of Bob", self.bob.margin),
             ("blank", blank),
+            ("change of a vault", address::change(self.vault_change.nonce)),
+            ("change of a market", address::change(self.market_change.nonce)),
+            ("change that waits", address::change(self.waiting.nonce)),
+            ("instructions sysvar", address::INSTRUCTIONS),
             ("share mint", address::share_mint(TrancheKind::Junior)),
             ("senior mint", address::share_mint(TrancheKind::Senior)),
             ("ticket of Alice", address::redeem_ticket(&self.alice.key.pubkey(), 0)),
@@ -158,6 +191,7 @@ impl Stage {
             ("Bob", self.bob.key.pubkey()),
             ("sponsor", self.sponsor.pubkey()),
             ("admin", world.admin.pubkey()),
+            ("guardian", world.guardian.pubkey()),
             ("deployer", world.deployer.pubkey()),
             ("nobody", fixtures::address("nobody")),
         ]
@@ -174,6 +208,7 @@ impl Stage {
             self.bob.key.insecure_clone(),
             self.sponsor.insecure_clone(),
             world.admin.insecure_clone(),
+            world.guardian.insecure_clone(),
             world.deployer.insecure_clone(),
         ];
         Instance { name, accounts, instruction, world: self.world, keys, known }
@@ -181,8 +216,33 @@ impl Stage {
 }
 
 const TRADE: &[&str] = &["authority", "exchange", "margin_account", "market"];
-const CREATE_MARKET: &[&str] =
-    &["admin", "payer", "exchange", "market", "primary", "secondary", "system_program"];
+const CREATE_MARKET: &[&str] = &[
+    "admin",
+    "payer",
+    "exchange",
+    "change",
+    "change_payer",
+    "market",
+    "primary",
+    "secondary",
+    "instructions",
+    "system_program",
+];
+
+/// A change that was proposed in good time, at the expense of the deployer.
+fn ripe(world: &mut World, payload: ChangePayload) -> Box<Change> {
+    let nonce = world.propose_in_time(payload).expect("propose_change");
+    let payer = world.deployer.pubkey();
+    world.tamper::<Change>(&address::change(nonce), |change| change.payer = payer);
+    world.change(nonce)
+}
+
+/// The same, executed: a listing.
+fn executed(world: &mut World, payload: ChangePayload) -> Box<Change> {
+    let nonce = ripe(world, payload).nonce;
+    world.execute(nonce, None).expect("execute_change");
+    world.change(nonce)
+}
 
 /// On a chain without an exchange.
 pub fn initialize_exchange() -> Instance {
@@ -233,20 +293,23 @@ fn listing() -> Vec<Instance> {
     let stage = Stage::new();
     let signers = (stage.world.admin.pubkey(), stage.sponsor.pubkey());
     let mint = (fixtures::address("mint ETH"), address::TOKEN_PROGRAM);
-    let vault = ix::create_vault(signers, mint, eth, Stage::vault_args());
+    let vault = ix::create_vault(signers, mint, eth, &stage.vault_change);
     let names = &[
         "admin",
         "payer",
         "exchange",
+        "change",
+        "change_payer",
         "vault",
         "token_account",
         "mint",
         "primary",
         "secondary",
         "token_program",
+        "instructions",
         "system_program",
     ];
-    let [first, second] = ix::create_market(signers, eth, Stage::market_args());
+    let [first, second] = ix::create_market(signers, 2, eth, &stage.market_change);
     let mut half = Stage::new();
     let (admin, sponsor) = (half.world.admin.insecure_clone(), half.sponsor.insecure_clone());
     half.world.send(std::slice::from_ref(&first), &[&admin, &sponsor]).expect("first step");
@@ -378,5 +441,10 @@ fn common() -> Vec<Instance> {
 
 /// An instance of every instruction but `initialize_exchange`, on a chain with an exchange.
 pub fn on_stage() -> Vec<Instance> {
-    [listing(), accounts(), trading(), triggers(), common(), liquidity()].into_iter().flatten().collect()
+    [others(), liquidity(), governance()].into_iter().flatten().collect()
+}
+
+/// All of them but those of providers and of governance.
+pub fn others() -> Vec<Instance> {
+    [listing(), accounts(), trading(), triggers(), common()].into_iter().flatten().collect()
 }

@@ -5,6 +5,7 @@ mod allocation;
 mod bad_accounts;
 mod deposit;
 mod empty_markets;
+mod governance_instances;
 mod initialize;
 mod instances;
 mod invariants;

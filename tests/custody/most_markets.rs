@@ -4,9 +4,8 @@ use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction as ix;
-use bulwark_sdk::program::instructions::CreateMarketArgs;
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::{Exchange, MarketStatus};
+use bulwark_sdk::program::state::{ChangePayload, Exchange};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, *};
 use bulwark_tests::{Keypair, Signer, World};
@@ -33,17 +32,15 @@ fn all_markets() -> World {
     world
 }
 
-/// The steps that list one more.
+/// The steps that list one more: a change may say so whether there is room or not.
 fn one_more(world: &mut World) -> ([Instruction; 2], Keypair) {
     let admin = world.admin.insecure_clone();
     world.print(&SOL_ASSET, SOL_ASSET.price, 1);
-    let args = CreateMarketArgs {
-        index: world.exchange().market_count,
-        status: MarketStatus::Active,
-        sources: [fixtures::pyth_source(SOL_ASSET.feed(0)), OracleSource::NONE],
-        params: SOL_ASSET.market_params(),
-    };
-    (ix::create_market((admin.pubkey(), world.payer.pubkey()), World::oracles(&SOL_ASSET), args), admin)
+    let sources = [fixtures::pyth_source(SOL_ASSET.feed(0)), OracleSource::NONE];
+    let listing = ChangePayload::CreateMarket { sources, params: SOL_ASSET.listed_params() };
+    let change = world.approve(listing).expect("an executed change");
+    let (keys, index) = ((admin.pubkey(), world.payer.pubkey()), world.exchange().market_count);
+    (ix::create_market(keys, index, World::oracles(&SOL_ASSET), &change), admin)
 }
 
 #[test]
@@ -62,7 +59,7 @@ fn the_32nd_market_is_the_last_one() {
     accept(&mut world, &first, &[&admin]);
     let svm = world.svm.clone();
     world.tamper::<Exchange>(&address::exchange(), |e| e.market_count = 32);
-    refuse(&mut world, &second, &[&admin], "WrongAccount");
+    refuse(&mut world, &second, &[&admin], "TooManyListings");
     world.svm = svm;
     accept(&mut world, &second, &[&admin]);
     assert_eq!(world.exchange().market_count, 32);

@@ -1,14 +1,15 @@
-//! Hard bounds of pool, vaults and limits: the last value inside goes, the first one outside does not, and the log
+//! Hard bounds of exchange, pool, insurance fund, vaults and limits: the last value inside goes, the first one outside does not, and the log
 //! names it.
 
 use bulwark_sdk::address;
 use bulwark_sdk::engine::collateral::CollateralParams;
+use bulwark_sdk::engine::governance::{ExchangeParams, InsuranceParams};
 use bulwark_sdk::engine::outflow::OutflowParams;
 use bulwark_sdk::engine::pool::PoolParams;
 use bulwark_sdk::instruction as ix;
-use bulwark_sdk::program::instructions::{CreateVaultArgs, InitializeExchangeArgs};
+use bulwark_sdk::program::instructions::InitializeExchangeArgs;
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::Vault;
+use bulwark_sdk::program::state::{ChangePayload, Vault};
 use bulwark_tests::fixtures::{self, *};
 use bulwark_tests::{Signer, World};
 
@@ -31,11 +32,20 @@ const POOL: [Bound<PoolParams>; 6] = [
     ("max_utilisation_ppm", |p, v| p.max_utilisation_ppm = small(v), 100_000, 900_000),
 ];
 
+const EXCHANGE: [Bound<ExchangeParams>; 3] = [
+    ("trigger_fee", |p, v| p.trigger_fee = v, 0, 10_000_000),
+    ("auto_exchange_threshold", |p, v| p.auto_exchange_threshold = v, 0, 1_000_000_000_000),
+    ("delay", |p, v| p.delay = small(v), 86_400, 604_800),
+];
+
+const INSURANCE: [Bound<InsuranceParams>; 1] =
+    [("stake_income_ppm", |p, v| p.stake_income_ppm = small(v), 0, 1_000_000)];
+
 /// Of a vault with a cap of a million.
 const VAULT: [Bound<CollateralParams>; 3] = [
     ("cap_growth_ppm", |p, v| p.cap_growth_ppm = small(v), 10_000, 1_000_000),
     ("outflow floor", |p, v| p.outflow.floor = v, 0, 50_000),
-    ("outflow max_ppm", |p, v| p.outflow.max_ppm = small(v), 10_000, 1_000_000),
+    ("outflow max_ppm", |p, v| p.outflow.max_ppm = small(v), 50_000, 1_000_000),
 ];
 
 const CAP: u64 = 1_000_000;
@@ -47,7 +57,8 @@ type Case<T> = (fn(&mut T, u64), u64, Option<String>);
 fn cases<T>((name, set, min, max): Bound<T>) -> Vec<Case<T>> {
     let says = |value: u64| Some(format!("parameter {name} = {value} is outside {min}..={max}"));
     let below = min.checked_sub(1).map(|value| (set, value, says(value)));
-    let far = (set, u64::from(u32::MAX), says(u64::from(u32::MAX)));
+    let far = u64::from(u32::MAX).max(max + 1);
+    let far = (set, far, says(far));
     [(set, min, None), (set, max, None), (set, max + 1, says(max + 1)), far]
         .into_iter()
         .chain(below)
@@ -68,6 +79,8 @@ fn initialize(change: impl FnOnce(&mut InitializeExchangeArgs), says: Option<&st
             accept(&mut world, &init, &[&deployer]);
             assert_eq!(world.pool().core.params, args.pool_params);
             assert_eq!(world.get::<Vault>(&address::vault(&mint)).core.params, args.quote_params);
+            assert_eq!(world.exchange().params, args.exchange_params);
+            assert_eq!(world.fund().core.params(), args.insurance_params);
         }
         Some(says) => refuse_saying(&mut world, &init, &[&deployer], ("ParameterOutOfBounds", says)),
     }
@@ -78,6 +91,20 @@ fn the_pool_is_initialized_within_its_bounds() {
     for bound in POOL {
         for (set, value, says) in cases(bound) {
             initialize(|args| set(&mut args.pool_params, value), says.as_deref());
+        }
+    }
+}
+
+#[test]
+fn exchange_and_insurance_fund_are_initialized_within_their_bounds() {
+    for bound in EXCHANGE {
+        for (set, value, says) in cases(bound) {
+            initialize(|args| set(&mut args.exchange_params, value), says.as_deref());
+        }
+    }
+    for bound in INSURANCE {
+        for (set, value, says) in cases(bound) {
+            initialize(|args| set(&mut args.insurance_params, value), says.as_deref());
         }
     }
 }
@@ -107,15 +134,17 @@ fn a_collateral_is_listed_within_its_bounds() {
             set(&mut params, value);
             let admin = world.admin.insecure_clone();
             let sources = [fixtures::pyth_source(ETH_ASSET.feed(0)), OracleSource::NONE];
-            let signers = (admin.pubkey(), world.payer.pubkey());
-            let (token, oracles) = ((mint, address::TOKEN_PROGRAM), World::oracles(&ETH_ASSET));
-            let create = ix::create_vault(signers, token, oracles, CreateVaultArgs { sources, params });
             match says {
                 None => {
-                    accept(&mut world, &create, &[&admin]);
+                    let (token, oracles) = ((mint, address::TOKEN_PROGRAM), World::oracles(&ETH_ASSET));
+                    world.list_collateral(token, (sources, params), oracles).expect("create_vault");
+                    assert_eq!(world.vault(1).core.params, params);
                 }
                 Some(says) => {
-                    refuse_saying(&mut world, &create, &[&admin], ("ParameterOutOfBounds", &says));
+                    let payload = ChangePayload::CreateVault { mint, sources, params };
+                    let keys = (admin.pubkey(), world.payer.pubkey());
+                    let propose = ix::propose_change(&world.listings, keys, 0, payload).expect("builds");
+                    refuse_saying(&mut world, &propose, &[&admin], ("ParameterOutOfBounds", &says));
                 }
             }
         }
@@ -146,6 +175,6 @@ fn a_keepers_fee_is_bounded() {
         (10_000_001, Some("parameter trigger_fee = 10000001 is outside 0..=10000000")),
         (u64::MAX, Some("is outside 0..=10000000")),
     ] {
-        initialize(|args| args.trigger_fee = trigger_fee, says);
+        initialize(|args| args.exchange_params.trigger_fee = trigger_fee, says);
     }
 }

@@ -5,7 +5,7 @@ use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::events::{RedeemCancelled, RedeemRequested, Redeemed};
-use bulwark_sdk::program::state::{Market, RedeemTicket, VERSION};
+use bulwark_sdk::program::state::{Market, Pause, RedeemTicket, VERSION};
 use bulwark_sdk::{Instruction, address};
 use bulwark_tests::fixtures::*;
 use bulwark_tests::{Keypair, SOL, Signer, Trader, World};
@@ -328,14 +328,14 @@ fn the_rest_of_a_ticket_paid_in_part_can_be_cancelled() {
     world.advance(DELAY);
     world.tamper::<bulwark_sdk::program::state::Vault>(&world.listings.vaults[0].address.clone(), |v| {
         v.core.params.outflow.floor = 0;
-        v.core.params.outflow.max_ppm = 10_000;
+        v.core.params.outflow.max_ppm = 50_000;
     });
     let redeemed = a.redeem(&mut world, 0);
-    // A hundredth of two million that stood for a day.
-    assert_eq!((redeemed.paid, redeemed.shares_left), (20_000, 500_000 - redeemed.shares));
-    assert_eq!(redeemed.shares, 20_021, "20,021 less a fee of 21");
+    // A twentieth of two million that stood for a day.
+    assert_eq!((redeemed.paid, redeemed.shares_left), (100_000, 500_000 - redeemed.shares));
+    assert_eq!(redeemed.shares, 100_101, "100,101 less a fee of 101");
     cancels(&mut world, (&a, &b), redeemed.shares_left);
-    assert_eq!(a.held(&world), 1_000_000 - 20_021);
+    assert_eq!(a.held(&world), 1_000_000 - 100_101);
 }
 
 #[test]
@@ -343,10 +343,23 @@ fn with_everything_paused_a_ticket_is_cancelled_but_not_paid() {
     let (mut world, a, b) = juniors();
     a.request(&mut world, 0, 500_000);
     world.advance(DELAY);
-    pause(&mut world, u8::MAX);
+    world.pause(u8::MAX);
     let redeem = a.redeem_instruction(&world, 0, 0);
     refuse(&mut world, &redeem, &[&a.trader.key], "Paused");
     cancels(&mut world, (&a, &b), 500_000);
+}
+
+#[test]
+fn while_other_ways_out_are_paused_a_ticket_is_paid() {
+    for bits in [Pause::WITHDRAW.0, Pause::STAKE.0, !Pause::LIQUIDITY.0] {
+        let (mut world, a, _) = juniors();
+        a.request(&mut world, 0, 500_000);
+        world.advance(DELAY);
+        world.pause(bits);
+        let redeem = a.redeem_instruction(&world, 0, 0);
+        accept(&mut world, &redeem, &[&a.trader.key]);
+        assert_eq!(a.held(&world), 500_000, "{bits}");
+    }
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! When a ticket can be redeemed and when it can be cancelled: to the second, by whom, and in whose favour.
 
 use anchor_lang::solana_program::program_option::COption;
+use bulwark_sdk::engine::governance::MAX_EXIT_PAUSE;
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::events::{RedeemCancelled, Redeemed};
-use bulwark_sdk::program::state::{Pool, RedeemTicket, Vault};
+use bulwark_sdk::program::state::{Exchange, Pause, Pool, RedeemTicket, Vault};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::*;
 use bulwark_tests::{Keypair, SOL, Signer, World};
@@ -319,12 +320,53 @@ fn after_the_window_a_stranger_may_choose_among_the_owners_accounts_and_pauses_d
     let (mut world, [a, _], other) = new();
     a.request(&mut world, 0, 50_000);
     world.advance(DELAY + WINDOW + 1);
-    pause(&mut world, u8::MAX);
+    world.pause(u8::MAX);
     let second = world.create_tokens(address::share_mint(a.tranche), a.trader.key.pubkey(), 0);
     let cancel = cancel_by(&world, &a, (&other.trader.key, second));
     accept(&mut world, &cancel, &[&other.trader.key]);
     assert_eq!((world.token_balance(&second), a.held(&world)), (50_000, 950_000));
     shares_add_up(&world);
+}
+
+#[test]
+fn a_window_that_a_pause_cut_runs_again_from_its_end_and_no_other_does() {
+    for (bits, cut) in [(Pause::LIQUIDITY.0, true), (!Pause::LIQUIDITY.0, false)] {
+        let (mut world, [a, _], other) = new();
+        a.request(&mut world, 0, 50_000);
+        world.advance(DELAY);
+        world.pause(bits);
+        if cut {
+            let redeem = a.redeem_instruction(&world, 0, 0);
+            refuse(&mut world, &redeem, &[&a.trader.key], "Paused");
+        } else {
+            assert_eq!(would_redeem(&world, &a).shares_left, 0);
+        }
+        world.advance(MAX_EXIT_PAUSE);
+        let cancel = cancel_by(&world, &a, (&other.trader.key, a.shares));
+        for seconds in [0, WINDOW] {
+            world.advance(seconds);
+            if cut {
+                assert_eq!(would_redeem(&world, &a).shares_left, 0);
+                refuse(&mut world, &cancel, &[&other.trader.key], "Unauthorized");
+            } else {
+                too_late(&mut world, &a);
+            }
+        }
+        world.advance(1);
+        too_late(&mut world, &a);
+        accept(&mut world, &cancel, &[&other.trader.key]);
+    }
+}
+
+#[test]
+fn books_that_do_not_add_up_stop_withdrawals_and_no_redemption() {
+    let (mut world, [a, _], _) = new();
+    a.request(&mut world, 0, 50_000);
+    world.advance(DELAY);
+    world.tamper::<Exchange>(&address::exchange(), |exchange| {
+        (exchange.pause, exchange.broken) = (BROKEN, 1);
+    });
+    assert_eq!(would_redeem(&world, &a).shares_left, 0);
 }
 
 #[test]

@@ -1,36 +1,14 @@
 //! What the custody tests share: refusals that must leave the chain as it was, and small builders.
 
-use std::collections::HashMap;
-
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::program::state::{MarginAccount, Pause};
-use bulwark_sdk::{Instruction, Pubkey, address};
+use bulwark_sdk::{Instruction, Pubkey};
 use bulwark_tests::fixtures::*;
+pub use bulwark_tests::snapshot::Snapshot;
 use bulwark_tests::{Failure, Keypair, Outcome, Signer, Trader, World};
-use solana_account::{AccountSharedData, ReadableAccount};
-
-/// Sysvar of recent blockhashes.
-const BLOCKHASHES: Pubkey = anchor_lang::pubkey!("SysvarRecentB1ockHashes11111111111111111111");
-
-/// Every account of the chain at a moment, byte for byte.
-pub struct Snapshot(HashMap<Pubkey, AccountSharedData>);
-
-impl Snapshot {
-    /// Takes one.
-    pub fn take(world: &World) -> Self {
-        Self(world.svm.accounts_db().inner.clone())
-    }
-
-    /// Addresses that differ now; the payer of fees and the blockhash that each transaction uses up do not count.
-    pub fn changes(&self, world: &World) -> Vec<Pubkey> {
-        let now = &world.svm.accounts_db().inner;
-        let keys = self.0.keys().chain(now.keys().filter(|key| !self.0.contains_key(*key)));
-        let expected = [world.payer.pubkey(), BLOCKHASHES];
-        keys.filter(|key| !expected.contains(key) && self.0.get(*key) != now.get(*key)).copied().collect()
-    }
-}
+use solana_account::ReadableAccount;
 
 /// What a refusal is called: the name of the error of program, framework or token program, or the runtime's own.
 pub fn label(failure: &Failure) -> String {
@@ -126,11 +104,6 @@ pub fn send_dust(world: &mut World, key: Pubkey, lamports: u64) {
 /// Lamports of an address.
 pub fn lamports(world: &World, key: &Pubkey) -> u64 {
     world.svm.accounts_db().get_account_ref(key).map_or(0, ReadableAccount::lamports)
-}
-
-/// Sets the pause bits of the exchange.
-pub fn pause(world: &mut World, bits: u8) {
-    world.tamper::<bulwark_sdk::program::state::Exchange>(&address::exchange(), |e| e.pause = bits);
 }
 
 /// Both bits that a broken invariant sets.

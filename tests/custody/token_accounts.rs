@@ -9,9 +9,8 @@ use anchor_spl::token_2022::spl_token_2022::state::Mint as Mint2022;
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::instruction::{self as ix, Margin};
 use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::instructions::CreateVaultArgs;
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::RedeemTicket;
+use bulwark_sdk::program::state::{ChangePayload, RedeemTicket};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, *};
 use bulwark_tests::{Signer, Trader, World};
@@ -134,10 +133,11 @@ fn listing(data: Vec<u8>) -> (World, VaultListing, Instruction) {
     let mint = fixtures::address("Token-2022 mint");
     world.set_account(mint, address::TOKEN_2022_PROGRAM, data);
     let sources = [fixtures::pyth_source(SOL_ASSET.feed(0)), OracleSource::NONE];
-    let args = CreateVaultArgs { sources, params: collateral_params(1_000_000) };
+    let listing = ChangePayload::CreateVault { mint, sources, params: collateral_params(1_000_000) };
+    let change = world.approve(listing).expect("a change waits for no mint");
     let signers = (world.admin.pubkey(), world.payer.pubkey());
     let oracles = World::oracles(&SOL_ASSET);
-    let create = ix::create_vault(signers, (mint, address::TOKEN_2022_PROGRAM), oracles, args);
+    let create = ix::create_vault(signers, (mint, address::TOKEN_2022_PROGRAM), oracles, &change);
     (world, VaultListing::of_mint(mint, address::TOKEN_2022_PROGRAM), create)
 }
 

@@ -7,7 +7,6 @@ use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::instructions::CreateVaultArgs;
 use bulwark_sdk::program::oracle::OracleSource;
 use bulwark_sdk::{Instruction, Pubkey};
 use bulwark_tests::fixtures::{self, *};
@@ -24,16 +23,10 @@ pub fn list(world: &mut World, params: CollateralParams) -> (u16, VaultListing) 
     let mint = fixtures::address("a new collateral");
     world.create_mint(mint, 9);
     world.print(&SOL_ASSET, SOL_ASSET.price, 1);
-    let admin = world.admin.insecure_clone();
-    let args =
-        CreateVaultArgs { sources: [fixtures::pyth_source(SOL_ASSET.feed(0)), OracleSource::NONE], params };
+    let sources = [fixtures::pyth_source(SOL_ASSET.feed(0)), OracleSource::NONE];
     let token = (mint, address::TOKEN_PROGRAM);
-    let signers = (admin.pubkey(), world.payer.pubkey());
-    let create = ix::create_vault(signers, token, World::oracles(&SOL_ASSET), args);
-    accept(world, &create, &[&admin]);
-    let listing = VaultListing::of_mint(mint, address::TOKEN_PROGRAM);
-    world.listings.vaults.push(listing);
-    (world.exchange().vault_count - 1, listing)
+    world.list_collateral(token, (sources, params), World::oracles(&SOL_ASSET)).expect("create_vault");
+    (world.exchange().vault_count - 1, VaultListing::of_mint(mint, address::TOKEN_PROGRAM))
 }
 
 /// A trader with tokens of a vault, and their account.

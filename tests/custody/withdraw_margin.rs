@@ -15,7 +15,7 @@ use crate::support::*;
 /// Health for a withdrawal, by the SDK, of an account as it would be.
 fn health(world: &World, account: &MarginAccount, kind: HealthType) -> Health {
     let exchange = world.exchange();
-    let markets: Vec<_> = (0..exchange.market_count).map(|i| world.market(i)).collect();
+    let markets: Vec<_> = exchange.markets().map(|i| world.market(i)).collect();
     let vaults: Vec<_> = (0..exchange.vault_count).map(|i| world.vault(i)).collect();
     let prices = Prices {
         exchange: &exchange,

@@ -346,7 +346,7 @@ impl Stage {
     pub fn check_invariants(&mut self, members: &[&Actor]) -> Result<u64> {
         let members: Vec<_> = members.iter().map(|a| a.trader.margin).collect();
         let vaults = self.world.listings.vaults.clone();
-        let markets = 0..self.world.exchange().market_count;
+        let markets = self.world.exchange().markets();
         let mut checks: Vec<_> =
             markets.map(|market| ix::check_invariants(None, Some(market), members.clone())).collect();
         checks.extend(vaults.iter().map(|vault| ix::check_invariants(Some(vault), None, [])));

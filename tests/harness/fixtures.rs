@@ -101,7 +101,7 @@ impl Asset {
             toxic_fee_ppm: 0,
             lot_decimals: self.lot_decimals,
             risk_group: 0,
-            _padding: [0; 2],
+            max_outage: 3_600,
             carry: CarryParams::NONE,
             volatility: VolatilityParams::NONE,
             waterfall: WATERFALL,
@@ -113,6 +113,12 @@ impl Asset {
             },
             oracle: OracleParams::DEFAULT,
         }
+    }
+
+    /// The same market as it is listed: with the largest part of the pool that a new one may have.
+    #[must_use]
+    pub fn listed_params(&self) -> MarketParams {
+        MarketParams { target_weight_ppm: 100_000, ..self.market_params() }
     }
 
     /// The same market alive, as one would list it: funding and borrow, spread and margin that follow volatility, margin

@@ -6,10 +6,13 @@
 pub mod actors;
 pub mod distress;
 pub mod fixtures;
+pub mod governance;
 pub mod ledger;
 pub mod listing;
+pub mod multisig;
 pub mod oracle_accounts;
 pub mod prices;
+pub mod snapshot;
 pub mod spoil;
 pub mod tokens;
 pub mod walk;
@@ -17,6 +20,7 @@ pub mod world;
 
 pub use actors::Trader;
 pub use fixtures::{BTC, SOL, SOL_VAULT};
+pub use multisig::Multisig;
 pub use solana_keypair::Keypair;
 pub use solana_signer::Signer;
 pub use world::{Failure, Outcome, World};

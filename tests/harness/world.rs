@@ -1,10 +1,11 @@
 //! A chain with one exchange on it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use bulwark_sdk::account::decode_copy;
+use bulwark_sdk::engine::governance::{DEFAULT_DELAY, ExchangeParams, InsuranceParams};
 use bulwark_sdk::engine::margin::{Health, HealthType, RiskGroups};
 use bulwark_sdk::event::{Event, parse_log};
 use bulwark_sdk::health::Snapshot;
@@ -83,14 +84,30 @@ pub fn use_program(path: PathBuf) {
 /// If it was not built.
 #[must_use]
 pub fn program_bytes() -> Vec<u8> {
+    read_program(&program_path())
+}
+
+/// Another program that the build compiles beside it.
+///
+/// # Panics
+/// If it was not built.
+#[must_use]
+pub fn neighbour_bytes(file: &str) -> Vec<u8> {
+    read_program(&program_path().with_file_name(file))
+}
+
+fn program_path() -> PathBuf {
     let default = || {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         target.join("deploy/bulwark.so")
     };
     let named = || std::env::var_os("BULWARK_SO").map(PathBuf::from);
-    let path = PROGRAM_PATH.get().cloned().or_else(named).unwrap_or_else(default);
-    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}; run `make build` first", path.display()))
+    PROGRAM_PATH.get().cloned().or_else(named).unwrap_or_else(default)
+}
+
+fn read_program(path: &Path) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}; run `make build` first", path.display()))
 }
 
 impl World {
@@ -175,10 +192,14 @@ impl World {
             quote_sources: [OracleSource::NONE; 2],
             quote_params: fixtures::collateral_params(1_000_000_000 * DOLLAR),
             pool_params: fixtures::POOL_PARAMS,
-            risk_groups: RiskGroups::default(),
-            trigger_fee: fixtures::TRIGGER_FEE,
-            auto_exchange_threshold: fixtures::AUTO_EXCHANGE_THRESHOLD,
-            stake_income_ppm: fixtures::STAKE_INCOME_PPM,
+            exchange_params: ExchangeParams {
+                risk_groups: RiskGroups::default(),
+                trigger_fee: fixtures::TRIGGER_FEE,
+                auto_exchange_threshold: fixtures::AUTO_EXCHANGE_THRESHOLD,
+                delay: DEFAULT_DELAY,
+                _padding: 0,
+            },
+            insurance_params: InsuranceParams { stake_income_ppm: fixtures::STAKE_INCOME_PPM },
         }
     }
 
@@ -270,14 +291,22 @@ impl World {
         signers: &[&Keypair],
     ) -> Result<Outcome, Failure> {
         self.svm.expire_blockhash();
-        let payer = self.payer.insecure_clone();
+        let (payer, blockhash) = (self.payer.pubkey(), self.svm.latest_blockhash());
+        self.send_message(Message::new_with_blockhash(instructions, Some(&payer), &blockhash), signers)
+    }
+
+    /// Sends a message with the blockhash that it has, for tests of durable nonces. The payer signs, too.
+    ///
+    /// # Errors
+    /// [`Failure`] if the runtime or the program refuses it.
+    pub fn send_message(&mut self, message: Message, signers: &[&Keypair]) -> Result<Outcome, Failure> {
+        let (payer, blockhash) = (self.payer.insecure_clone(), message.recent_blockhash);
         let mut all = vec![&payer];
         all.extend(signers.iter().copied().filter(|s| s.pubkey() != payer.pubkey()));
-        let message = Message::new(instructions, Some(&payer.pubkey()));
         let needed = usize::from(message.header.num_required_signatures);
         all.retain(|s| message.account_keys[..needed].contains(&s.pubkey()));
         let mut transaction = Transaction::new_unsigned(message);
-        if let Err(error) = transaction.try_sign(&all, self.svm.latest_blockhash()) {
+        if let Err(error) = transaction.try_sign(&all, blockhash) {
             return Err(Failure { error: format!("missing signature: {error}"), name: None, logs: vec![] });
         }
         match self.svm.send_transaction(transaction) {
@@ -385,7 +414,7 @@ impl World {
     /// Asks the SDK about everything that is listed, as it is now.
     pub fn ask<T>(&self, question: impl FnOnce(&Snapshot<'_>) -> T) -> T {
         let exchange = self.exchange();
-        let markets: Vec<_> = (0..exchange.market_count).map(|i| self.market(i)).collect();
+        let markets: Vec<_> = exchange.markets().map(|i| self.market(i)).collect();
         let vaults: Vec<_> = (0..exchange.vault_count).map(|i| self.vault(i)).collect();
         question(&Snapshot {
             exchange: &exchange,

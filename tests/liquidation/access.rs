@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use bulwark_sdk::instruction as ix;
-use bulwark_sdk::program::state::{Exchange, Market, Pause};
+use bulwark_sdk::program::state::{Market, Pause};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::DOLLAR;
 use bulwark_tests::spoil::{Call, Row, legitimate};
@@ -210,7 +210,7 @@ fn only_staking_and_taking_the_stake_out_can_be_paused() {
         let keys: Vec<_> = keys.iter().collect();
         for bits in 0..=15_u8 {
             let mut stage = stage.fork();
-            stage.tamper::<Exchange>(&address::exchange(), |e| e.pause = bits);
+            stage.pause(bits);
             for market in [A, B] {
                 stage.tamper::<Market>(&address::market(market), |m| (m.pause, m.status) = (u8::MAX, 0));
             }

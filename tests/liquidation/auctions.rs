@@ -159,20 +159,24 @@ fn a_fill_restores_5_percent_above_the_requirement_not_a_step_more_and_ends_the_
 
 #[test]
 fn what_would_be_left_below_the_minimum_goes_too() {
-    let (mut stage, victim, taker) = scene();
-    // 6,392 dollars are to go at the start, 5,326 would be left.
-    for (least, whole) in [(5_326 * DOLLAR, false), (5_327 * DOLLAR, true)] {
+    // The scene in small: the minimum is a thousand dollars at most.
+    let mut stage = Stage::new();
+    let victim = stage.holder(150, (A, Side::Long), 15 * ONE);
+    let taker = stage.funded_trader(100_000 * DOLLAR);
+    stage.move_to(A, FALLEN);
+    // 956 dollars are to go at the start, 802 would be left.
+    for (least, whole) in [(802 * DOLLAR, false), (803 * DOLLAR, true)] {
         let mut stage = stage.fork();
         stage.set_params(A, |p| p.min_notional = least);
         let fill = stage.take_over(&taker, &victim, A, u64::MAX);
-        assert_eq!(fill.lots == 100 * ONE, whole, "{fill:?}");
+        assert_eq!(fill.lots == 15 * ONE, whole, "{fill:?}");
     }
     // Who asks for less may not leave less either.
-    stage.set_params(A, |p| p.min_notional = 6_000 * DOLLAR);
-    let part = stage.liquidate_instruction(&taker, &victim.margin, A, 60 * ONE);
-    refused(&mut stage, part, &[&taker.key], "BelowMinNotional", "40 UNI would be left");
-    let part = stage.liquidate_instruction(&taker, &victim.margin, A, 40 * ONE);
-    refused(&mut stage, part, &[&taker.key], "BelowMinNotional", "the taker would hold 40 UNI");
+    stage.set_params(A, |p| p.min_notional = 900 * DOLLAR);
+    let part = stage.liquidate_instruction(&taker, &victim.margin, A, 9 * ONE);
+    refused(&mut stage, part, &[&taker.key], "BelowMinNotional", "6 UNI would be left");
+    let part = stage.liquidate_instruction(&taker, &victim.margin, A, 6 * ONE);
+    refused(&mut stage, part, &[&taker.key], "BelowMinNotional", "the taker would hold 6 UNI");
 }
 
 #[test]

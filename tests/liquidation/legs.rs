@@ -197,7 +197,7 @@ fn doubt_about_another_leg_counts_for_the_account_too() {
 
 /// Both markets in group 1, whose smaller side counts 40 %.
 fn grouped(stage: &mut Stage) {
-    stage.tamper::<Exchange>(&address::exchange(), |e| e.risk_groups.offset_ppm[0] = 600_000);
+    stage.tamper::<Exchange>(&address::exchange(), |e| e.params.risk_groups.offset_ppm[0] = 600_000);
     for market in [A, B] {
         stage.set_params(market, |p| p.risk_group = 1);
     }

@@ -3,7 +3,7 @@
 use bulwark_sdk::address;
 use bulwark_sdk::engine::position::Position;
 use bulwark_sdk::engine::units::{Lots, Side};
-use bulwark_sdk::program::state::{Exchange, MarginAccount, Market};
+use bulwark_sdk::program::state::{MarginAccount, Market};
 use bulwark_tests::Trader;
 use bulwark_tests::fixtures::{DOLLAR, PRINT};
 
@@ -117,7 +117,7 @@ fn nobody_takes_over_his_own_account_and_another_account_of_his_gains_nothing() 
 fn nothing_that_can_be_paused_stops_a_liquidation() {
     let (mut stage, victim) = scene();
     let taker = stage.funded_trader(100_000 * DOLLAR);
-    stage.tamper::<Exchange>(&address::exchange(), |e| e.pause = u8::MAX);
+    stage.pause(u8::MAX);
     stage.tamper::<Market>(&address::market(A), |m| (m.pause, m.status) = (u8::MAX, 0));
     assert_eq!(stage.take_over(&taker, &victim, A, 20 * ONE).lots, 20 * ONE);
     let fill =

@@ -2,10 +2,7 @@
 
 use bulwark_sdk::engine::price::OracleState;
 use bulwark_sdk::instruction::{self as ix, OracleAccounts};
-use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs};
 use bulwark_sdk::program::oracle::{OracleSource, SourceKind};
-use bulwark_sdk::program::state::MarketStatus;
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, Asset, EXPONENT};
 use bulwark_tests::oracle_accounts::{
@@ -13,8 +10,6 @@ use bulwark_tests::oracle_accounts::{
     pyth_push, switchboard,
 };
 use bulwark_tests::{Failure, Outcome, World};
-
-use crate::support::PubkeyOf as _;
 
 /// One source of an asset: the `n`th account of its fixtures, in some format.
 #[derive(Clone, Copy, Debug)]
@@ -117,12 +112,8 @@ pub fn list_market(world: &mut World, feeds: &[Feed]) -> Listed {
     for feed in feeds {
         feed.print(world, (feed.asset.price, 0), 0);
     }
-    let (index, admin) = (world.exchange().market_count, world.admin.insecure_clone());
-    let (status, params) = (MarketStatus::Active, feeds[0].asset.market_params());
-    let args = CreateMarketArgs { index, status, sources: sources(feeds), params };
-    let steps = ix::create_market((admin.pubkey_(), world.payer.pubkey_()), accounts(feeds), args);
-    world.send(&steps, &[&admin]).expect("create_market");
-    world.listings.markets.push(address::market(index));
+    let listed = world.list_active(sources(feeds), feeds[0].asset.market_params(), accounts(feeds));
+    let index = listed.expect("create_market");
     Listed { feeds: feeds.to_vec(), place: Place::Market(index) }
 }
 
@@ -131,14 +122,11 @@ pub fn list_vault(world: &mut World, feeds: &[Feed]) -> Listed {
     for feed in feeds {
         feed.print(world, (feed.asset.price, 0), 0);
     }
-    let (index, admin) = (world.exchange().vault_count, world.admin.insecure_clone());
+    let index = world.exchange().vault_count;
     let mint = fixtures::address(&format!("mint {index} {}", feeds[0].asset.name));
     world.create_mint(mint, feeds[0].asset.lot_decimals);
-    let args = CreateVaultArgs { sources: sources(feeds), params: fixtures::collateral_params(u64::MAX) };
-    let (signers, token) = ((admin.pubkey_(), world.payer.pubkey_()), (mint, address::TOKEN_PROGRAM));
-    let create = ix::create_vault(signers, token, accounts(feeds), args);
-    world.send(&[create], &[&admin]).expect("create_vault");
-    world.listings.vaults.push(VaultListing::of_mint(mint, address::TOKEN_PROGRAM));
+    let terms = (sources(feeds), fixtures::collateral_params(u64::MAX));
+    world.list_collateral((mint, address::TOKEN_PROGRAM), terms, accounts(feeds)).expect("create_vault");
     Listed { feeds: feeds.to_vec(), place: Place::Vault(index, mint) }
 }
 

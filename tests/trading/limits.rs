@@ -5,7 +5,7 @@ use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::trade::Order;
 use bulwark_sdk::engine::units::{PPM, Side};
 use bulwark_sdk::health::Intent;
-use bulwark_sdk::program::state::{Exchange, Market, MarketStatus, Pause};
+use bulwark_sdk::program::state::{Market, MarketStatus, Pause};
 use bulwark_tests::fixtures::{DOLLAR, PRINT};
 use bulwark_tests::{Trader, World};
 
@@ -184,7 +184,7 @@ fn reduce_only_and_paused_refuse_increases_and_nothing_else() {
             w.tamper::<Market>(&address::market(MARKET), |m| m.status = MarketStatus::ReduceOnly as u8)
         }),
         ("Paused", |w| w.tamper::<Market>(&address::market(MARKET), |m| m.pause = Pause::INCREASE.0)),
-        ("Paused", |w| w.tamper::<Exchange>(&address::exchange(), |e| e.pause = Pause::INCREASE.0)),
+        ("Paused", |w| w.pause(Pause::INCREASE.0)),
     ];
     for (name, set) in states {
         let (mut world, other, trader) = busy();
@@ -201,7 +201,7 @@ fn reduce_only_and_paused_refuse_increases_and_nothing_else() {
     // Every other pause bit leaves both alone.
     for bits in [Pause::WITHDRAW.0, Pause::LIQUIDITY.0, Pause::STAKE.0, !Pause::INCREASE.0] {
         let (mut world, other, trader) = busy();
-        world.tamper::<Exchange>(&address::exchange(), |e| e.pause = bits);
+        world.pause(bits);
         world.open(&trader, MARKET, Side::Short, LOTS).expect("open");
         world.close(&other, MARKET, u64::MAX).expect("close");
     }

@@ -239,17 +239,9 @@ fn attack_a_listing_before_the_first_print_starts_no_average_at_zero() {
         assert_eq!(oracle.ema, oracle.price, "the average starts at the price");
         // A second listing with a dead feed is refused.
         world.advance(61);
-        let args = bulwark_sdk::program::instructions::CreateMarketArgs {
-            index: 1,
-            status: bulwark_sdk::program::state::MarketStatus::Active,
-            sources: world.market(0).sources,
-            params: SOL_ASSET.market_params(),
-        };
-        let admin = world.admin.insecure_clone();
-        use crate::support::PubkeyOf as _;
-        let signers = (admin.pubkey_(), world.payer.pubkey_());
-        let steps = bulwark_sdk::instruction::create_market(signers, crate::feeds::accounts(&feeds), args);
-        let failure = world.send(&steps, &[&admin]).expect_err("no print, no listing");
+        let (sources, params) = (world.market(0).sources, SOL_ASSET.market_params());
+        let listing = world.list_active(sources, params, crate::feeds::accounts(&feeds));
+        let failure = listing.expect_err("no print, no listing");
         assert!(failure.is("NoValidSource"), "{failure:?}");
         assert_eq!(world.exchange().market_count, 1);
     }

@@ -7,9 +7,8 @@ use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::units::Side::{self, Long, Short};
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::instructions::CreateMarketArgs;
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::MarketStatus;
+use bulwark_sdk::program::state::ChangePayload;
 use bulwark_tests::fixtures::{self, Asset, BTC_ASSET, DOLLAR, PRINT, QUOTE_DECIMALS, SOL_ASSET};
 use bulwark_tests::{BTC, SOL, Trader, World};
 
@@ -24,7 +23,7 @@ fn exchange(offset_ppm: [u32; 8]) -> Result<World, bulwark_tests::Failure> {
     let mint = fixtures::address("USDC");
     world.create_mint(mint, QUOTE_DECIMALS);
     let mut args = world.initialize_args();
-    args.risk_groups = RiskGroups { offset_ppm };
+    args.exchange_params.risk_groups = RiskGroups { offset_ppm };
     let deployer = world.deployer.insecure_clone();
     let init = ix::initialize_exchange(deployer.pubkey_(), (mint, address::TOKEN_PROGRAM), args);
     world.send(&[init], &[&deployer])?;
@@ -132,7 +131,10 @@ fn an_offset_beyond_sixty_percent_and_a_ninth_group_are_refused() {
             offsets[slot] = offset;
             match exchange(offsets) {
                 Ok(world) => {
-                    assert!(fits && world.exchange().risk_groups.offset_ppm == offsets, "{slot} {offset}")
+                    assert!(
+                        fits && world.exchange().params.risk_groups.offset_ppm == offsets,
+                        "{slot} {offset}"
+                    )
                 }
                 Err(failure) => {
                     assert!(!fits && failure.is("ParameterOutOfBounds"), "{slot} {offset}: {failure:?}")
@@ -141,18 +143,11 @@ fn an_offset_beyond_sixty_percent_and_a_ninth_group_are_refused() {
         }
     }
     let mut world = exchange([600_000; 8]).expect("initialize_exchange");
-    world.print(&SOL_ASSET, SOL_ASSET.price, 1);
-    let admin = world.admin.insecure_clone();
-    let args = |risk_group| CreateMarketArgs {
-        index: 0,
-        status: MarketStatus::Active,
-        sources: [fixtures::pyth_source(SOL_ASSET.feed(0)), OracleSource::NONE],
-        params: MarketParams { risk_group, ..SOL_ASSET.market_params() },
-    };
+    let sources = [fixtures::pyth_source(SOL_ASSET.feed(0)), OracleSource::NONE];
     for group in [9, 255] {
-        let signers = (admin.pubkey_(), world.payer.pubkey_());
-        let steps = ix::create_market(signers, World::oracles(&SOL_ASSET), args(group));
-        let failure = world.send(&steps, &[&admin]).expect_err("no such group");
+        let params = MarketParams { risk_group: group, ..SOL_ASSET.listed_params() };
+        let listing = ChangePayload::CreateMarket { sources, params };
+        let failure = world.propose(listing).expect_err("no such group");
         assert!(failure.is("ParameterOutOfBounds"), "{group}: {failure:?}");
         assert!(failure.logs.iter().any(|l| l.contains(&format!("risk_group = {group} is outside 0..=8"))));
     }

@@ -63,7 +63,7 @@ pub fn wire(instruction: &Instruction, owner: &bulwark_sdk::Pubkey) -> usize {
 fn an_account_is_at_most_four_kibibytes() {
     let (world, trader, _) = crowd();
     assert_eq!(world.svm.get_account(&trader.margin).expect("account").data.len(), MarginAccount::SPACE);
-    assert_eq!(world.svm.get_account(&world.listings.markets[0]).expect("market").data.len(), Market::SPACE);
+    assert_eq!(world.svm.get_account(&world.listings.markets[&0]).expect("market").data.len(), Market::SPACE);
 }
 
 #[test]

@@ -124,7 +124,7 @@ impl Copies {
     /// Reads the chain.
     pub fn of(world: &World) -> Self {
         let exchange = world.exchange();
-        let markets = (0..exchange.market_count).map(|i| world.market(i)).collect();
+        let markets = exchange.markets().map(|i| world.market(i)).collect();
         let vaults = (0..exchange.vault_count).map(|i| *world.vault(i)).collect();
         Self { exchange, markets, vaults, now: world.now() }
     }

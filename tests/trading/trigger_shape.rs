@@ -51,7 +51,7 @@ fn triggers_of_an_account_of_16_positions_and_8_collaterals_fit_one_transaction(
     let units = world.fork().send(std::slice::from_ref(&first), &[]).expect("exit").compute_units;
     within("exit", wire(&first, &owner), units, 40_000);
     // Five percent of fee are more than the 3.1 % of margin that it frees.
-    world.tamper::<Market>(&world.listings.markets[0].clone(), |m| m.core.params.taker_fee_ppm = 50_000);
+    world.tamper::<Market>(&world.listings.markets[&0].clone(), |m| m.core.params.taker_fee_ppm = 50_000);
     let dear = execute_instruction(&world, &trader, 1, Some(&keeper));
     let mut blind = dear.clone();
     blind.accounts.truncate(4);
@@ -69,11 +69,11 @@ fn triggers_of_an_account_of_16_positions_and_8_collaterals_fit_one_transaction(
     // One that is cancelled for want of margin, after the whole account was walked twice.
     let order = order(&world, Limit, Side::Long, 16, 6_000 * one);
     let id = place(&mut world, &trader, &order);
-    let before = world.get::<Market>(&world.listings.markets[16]);
+    let before = world.get::<Market>(&world.listings.markets[&16]);
     let execute = execute_instruction(&world, &trader, id, Some(&keeper));
     let units = world.send(std::slice::from_ref(&execute), &[]).expect("cancelled").compute_units;
     within("cancelled execution", wire(&execute, &owner), units, 60_000);
-    let after = world.get::<Market>(&world.listings.markets[16]);
+    let after = world.get::<Market>(&world.listings.markets[&16]);
     assert!(bytemuck::bytes_of(&*after) == bytemuck::bytes_of(&*before), "untouched");
     let cancel = cancel_instruction(&world, owner, &trader, 2);
     let units = world.send(std::slice::from_ref(&cancel), &[&trader.key]).expect("cancel").compute_units;

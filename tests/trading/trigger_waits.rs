@@ -105,7 +105,7 @@ fn pauses_and_reduce_only_stop_entries_and_no_exit() {
             w.tamper::<Market>(&address::market(MARKET), |m| m.status = MarketStatus::ReduceOnly as u8)
         }),
         ("Paused", |w| w.tamper::<Market>(&address::market(MARKET), |m| m.pause = Pause::INCREASE.0)),
-        ("Paused", |w| w.tamper::<Exchange>(&address::exchange(), |e| e.pause = 0xFF)),
+        ("Paused", |w| w.pause(u8::MAX)),
     ];
     for (kind, side, _) in CASES {
         for (name, set) in states {

@@ -94,6 +94,7 @@ impl Coverage {
                 CancelReason::Expired => self.see("trigger expired", true),
                 CancelReason::Failed => self.see("trigger that the account can't do", true),
                 CancelReason::DelegateChanged => self.see("trigger gone with its delegate", true),
+                CancelReason::MarketClosed => {}
             },
             Event::LiquidityAdded(e) => self.see("senior shares issued", e.tranche == 1),
             Event::RedeemRequested(e) => self.see("senior shares in a ticket", e.tranche == 1),

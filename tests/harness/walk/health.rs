@@ -151,7 +151,7 @@ pub fn standing(ledger: &Ledger, holder: &Holder, state: &State) -> Standing {
             group => sum.groups[group - 1][held.side as usize] += requirement,
         }
     }
-    for (group, offset) in sum.groups.iter().zip(state.exchange().risk_groups.offset_ppm) {
+    for (group, offset) in sum.groups.iter().zip(state.exchange().params.risk_groups.offset_ppm) {
         let (most, least) = (group[0].max(group[1]), group[0].min(group[1]));
         sum.requirement += most + ppm_ceil(least, 1_000_000 - offset);
     }

@@ -189,7 +189,7 @@ impl Stage {
         stage.keys.extend([address::exchange(), address::pool(), address::insurance_fund()]);
         stage.keys.extend(TrancheKind::BOTH.map(address::share_mint));
         stage.keys.push(address::backstop_mint());
-        stage.keys.extend(&world.listings.markets);
+        stage.keys.extend(world.listings.markets.values());
         stage.keys.extend(world.listings.vaults.iter().map(|v| v.address));
         stage.keys.extend(world.listings.vaults.iter().map(|v| v.token_account));
         stage.people(&mut world);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulwark_sdk::engine::ladder::WHOLE;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::program::events::{BankruptcyResolved, LiquidationKind};
+use bulwark_sdk::program::events::{BankruptcyResolved, LiquidationKind, MarketClosed};
 use bulwark_sdk::program::state::{InsuranceFund, MarginAccount};
 use bulwark_sdk::{Pubkey, address};
 use bulwark_tests::World;
@@ -224,7 +224,31 @@ impl Indexer {
             Event::UnstakeCancelled(e) => self.fund.cancelled(e.sequence, e.cooling, e.shares),
             Event::DelegateSet(_) | Event::TriggerPlaced(_) | Event::TriggerCancelled(_) => {}
             Event::InvariantsChecked(e) => assert!(e.ok),
+            Event::MarketStatusChanged(e) => drop(self.market(e.market, e.sequence)),
+            Event::MarketClosed(e) => self.closed(e),
+            Event::ProtocolFeesCollected(e) => {
+                *self.vault(0, e.vault_sequence) -= e.amount;
+                self.protocol_fees -= e.amount;
+            }
+            // What is decided moves no money.
+            Event::ChangeProposed(_) | Event::ChangeExecuted(_) | Event::ChangeCancelled(_) => {}
+            Event::Tightened(_) | Event::PauseSet(_) => {}
+            Event::AdminNominated(_) | Event::AdminChanged(_) => {}
         }
+    }
+
+    /// All that was left goes where it belongs, and the market is gone.
+    fn closed(&mut self, e: &MarketClosed) {
+        next(&mut self.pool_sequence, e.pool_sequence, "the pool");
+        self.market(e.market, e.sequence);
+        let till = self.markets.remove(&e.market).expect("market was created");
+        let [pool, insurance, protocol] = till.fees.map(i128::from);
+        assert_eq!([pool + till.cash, insurance + till.insurance, protocol], {
+            [e.pool, e.insurance, e.protocol].map(i128::from)
+        });
+        self.idle += i128::from(e.pool);
+        self.fund.donated(e.fund_sequence, e.insurance);
+        self.protocol_fees += e.protocol;
     }
 
     /// What the tiers paid is no longer owed. Cash pays tiers 4 to 6 and what rounding gave the insurance; tier 7 takes cash
@@ -254,7 +278,7 @@ impl Indexer {
     pub fn of_chain(world: &World) -> Self {
         let exchange = world.exchange();
         let mut chain = Self { protocol_fees: exchange.protocol_fees, ..Self::default() };
-        for index in 0..exchange.market_count {
+        for index in exchange.markets() {
             let (market, book) = (world.market(index), world.market(index).core.book);
             let till = Till {
                 sequence: market.sequence,

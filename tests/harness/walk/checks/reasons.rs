@@ -188,7 +188,7 @@ fn sold(m: &Moment<'_>, (account, vault): (usize, usize), name: &str) -> bool {
     let named = if let Step::LiquidateCollateral { creditor, .. } = *m.step { creditor } else { None };
     match name {
         "Healthy" => {
-            let least = i128::from(m.after.exchange().auto_exchange_threshold);
+            let least = i128::from(m.after.exchange().params.auto_exchange_threshold);
             let needed = named.is_some_and(|market| {
                 let settles = m.was.dynamics[market].settling_since != 0;
                 (settles || m.was.waiting(market) > 0) && holder.debts.share(market, holder.owed()) > 0

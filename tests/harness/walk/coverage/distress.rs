@@ -131,7 +131,7 @@ impl Coverage {
             trouble && !dead && i128::from(e.discount) > haircut,
         );
         self.see("collateral sold for a debt", !trouble);
-        let small = was.owed() <= i128::from(m.after.exchange().auto_exchange_threshold);
+        let small = was.owed() <= i128::from(m.after.exchange().params.auto_exchange_threshold);
         self.see("collateral sold for a market in need", !trouble && small);
         self.see("collateral sold at a dead price", dead);
     }

@@ -50,7 +50,7 @@ impl Reference {
     /// The position as it is offered.
     fn lot<'a>(&self, (held, standing): (&Held, &Standing), market: usize, after: &'a State) -> Lot<'a> {
         let params = &after.market(market).core.params;
-        let offsets = &after.exchange().risk_groups.offset_ppm;
+        let offsets = &after.exchange().params.risk_groups.offset_ppm;
         let group = usize::from(params.risk_group).checked_sub(1);
         let dynamics = &self.ledger.dynamics[market];
         let (price, whole) = (dynamics.price, held.b.abs());
@@ -309,7 +309,7 @@ impl Reference {
     /// What a healthy account sells for: its debt if that is large, or what it owes a market that settles, or where claims
     /// wait for it, whichever market was named.
     fn due(&self, holder: &Holder, owed: i128, after: &State) -> i128 {
-        if owed > i128::from(after.exchange().auto_exchange_threshold) {
+        if owed > i128::from(after.exchange().params.auto_exchange_threshold) {
             return owed;
         }
         let pressing = |market: usize| {

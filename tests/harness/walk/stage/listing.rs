@@ -4,6 +4,7 @@ use bulwark_sdk::address;
 use bulwark_sdk::engine::carry::CarryParams;
 use bulwark_sdk::engine::collateral::CollateralParams;
 use bulwark_sdk::engine::deleverage::DeleverageParams;
+use bulwark_sdk::engine::governance::ExchangeParams;
 use bulwark_sdk::engine::margin::RiskGroups;
 use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::outflow::OutflowParams;
@@ -12,9 +13,8 @@ use bulwark_sdk::engine::volatility::VolatilityParams;
 use bulwark_sdk::engine::waterfall::WaterfallParams;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::listings::VaultListing;
-use bulwark_sdk::program::instructions::{CreateMarketArgs, CreateVaultArgs, InitializeExchangeArgs};
+use bulwark_sdk::program::instructions::InitializeExchangeArgs;
 use bulwark_sdk::program::oracle::OracleSource;
-use bulwark_sdk::program::state::MarketStatus;
 use solana_signer::Signer;
 
 use super::{ASSETS, TOKEN_DECIMALS, TWO_SOURCES, narrow, oracles, print};
@@ -39,7 +39,10 @@ pub(super) fn exchange() -> World {
             outflow: OutflowParams { floor: 20_000 * DOLLAR, max_ppm: 50_000, _padding: 0 },
             ..fixtures::collateral_params(20_000_000 * DOLLAR)
         },
-        risk_groups: RiskGroups { offset_ppm: [500_000, 0, 0, 0, 0, 0, 0, 0] },
+        exchange_params: ExchangeParams {
+            risk_groups: RiskGroups { offset_ppm: [500_000, 0, 0, 0, 0, 0, 0, 0] },
+            ..usual.exchange_params
+        },
         ..usual
     };
     let deployer = world.deployer.insecure_clone();
@@ -134,25 +137,19 @@ fn collateral(market: usize) -> CollateralParams {
 
 /// Lists an asset as a market and as a collateral.
 pub(super) fn list(world: &mut World, market: usize, asset: &Asset) {
-    let admin = world.admin.insecure_clone();
-    let keys = (admin.pubkey(), world.payer.pubkey());
     for source in 0..2 {
         print(world, (market, source), (asset.price, 1), 0);
     }
     let second =
         if market == TWO_SOURCES { fixtures::pyth_source(asset.feed(1)) } else { OracleSource::NONE };
     let sources = [fixtures::pyth_source(asset.feed(0)), second];
-    let (index, status) = (narrow(market), MarketStatus::Active);
-    let args = CreateMarketArgs { index, status, sources, params: params(market, asset) };
-    world.send(&ix::create_market(keys, oracles(market), args), &[&admin]).expect("create_market");
-    world.listings.markets.push(address::market(index));
+    let listed = world.list_active(sources, params(market, asset), oracles(market));
+    assert_eq!(listed.expect("create_market"), narrow(market));
 
     let mint = fixtures::address(&format!("{} mint", asset.name));
     world.create_mint(mint, TOKEN_DECIMALS[market]);
-    let args = CreateVaultArgs { sources, params: collateral(market) };
-    let create = ix::create_vault(keys, (mint, address::TOKEN_PROGRAM), oracles(market), args);
-    world.send(&[create], &[&admin]).expect("create_vault");
-    world.listings.vaults.push(VaultListing::of_mint(mint, address::TOKEN_PROGRAM));
+    let (token, listing) = ((mint, address::TOKEN_PROGRAM), (sources, collateral(market)));
+    world.list_collateral(token, listing, oracles(market)).expect("create_vault");
     if market != TWO_SOURCES {
         world.open_cap(); // the other's cap opens while the walk goes on
     }
