@@ -18,8 +18,9 @@ setup: ## check this machine, and install what is missing
 	@scripts/setup.sh
 
 .PHONY: build
-build: setup ## compile the program to target/deploy/bulwark.so
+build: setup ## compile the program to target/deploy/bulwark.so, and beside it the multisig of the tests
 	scripts/sbf/build-sbf.sh programs/bulwark -- --locked
+	scripts/sbf/build-sbf.sh tests/multisig -- --locked
 
 # Built with the tests, in one selection: choosing single packages would choose other features of what they
 # share, and compile the embedded runtime twice.
@@ -51,6 +52,13 @@ bench-check: binaries ## the same, and fail when one is more than 2 % above benc
 bench-write: binaries ## the same, and rewrite bench/cu.md
 	$(TARGET)/debug/bulwark-bench --write
 
+.PHONY: idl idl-check
+idl: setup ## the interface description for clients, to idl/bulwark.json
+	scripts/idl.sh
+
+idl-check: setup ## fail when idl/bulwark.json is not what the program says
+	scripts/idl.sh --check
+
 .PHONY: selftest
 selftest: setup ## check the SBF toolchain: wide integers, memory and panics against the host
 	scripts/sbf/selftest.sh
@@ -60,6 +68,7 @@ fmt: ## format all sources
 	@scripts/setup.sh lint
 	cargo fmt --all
 	cargo fmt --all --manifest-path scripts/sbf/selftest/Cargo.toml
+	cargo fmt --manifest-path tests/squads/Cargo.toml
 	cargo fmt --manifest-path scripts/sbf/builtins/Cargo.toml
 
 .PHONY: fmt-check lint
@@ -67,6 +76,7 @@ fmt-check: ## fail when a source is not formatted
 	@scripts/setup.sh lint
 	cargo fmt --all --check
 	cargo fmt --all --check --manifest-path scripts/sbf/selftest/Cargo.toml
+	cargo fmt --check --manifest-path tests/squads/Cargo.toml
 	cargo fmt --check --manifest-path scripts/sbf/builtins/Cargo.toml
 
 lint: ## clippy, with warnings as errors
