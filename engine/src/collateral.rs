@@ -55,11 +55,14 @@ impl CollateralParams {
         self.validate_limits()
     }
 
-    /// The part of [`CollateralParams::validate`] that applies to the quote token too: it has no haircut.
+    /// The part of [`CollateralParams::validate`] that applies to the quote token too: it has no haircut but the floor of its
+    /// weight, and none beyond 100 %.
     ///
     /// # Errors
     /// [`EngineError::ParameterOutOfBounds`] naming the first field outside.
     pub fn validate_limits(&self) -> Result<()> {
+        within("haircut_init_ppm", self.haircut_init_ppm, 0, PPM_ONE)?;
+        within("haircut_maint_ppm", self.haircut_maint_ppm, 0, PPM_ONE)?;
         within("cap_growth_ppm", self.cap_growth_ppm, 10_000, 1_000_000)?;
         self.outflow.validate(self.max_deposits)?;
         self.oracle.validate()

@@ -154,10 +154,10 @@ pub const VAULT: [Row<CollateralParams>; 12] = [
     ("oracle.ema_half_life", |p, v| p.oracle.ema_half_life = small(v), 60, 3_600, 300),
 ];
 
-/// The quote token's haircuts are not bounded: its weight in margin has a floor, and that is all they say.
+/// The quote token's haircuts are the floor of its weight in margin: anything up to 100 %.
 pub fn quote() -> [Row<CollateralParams>; 12] {
     VAULT.map(|row| match row {
-        (name, set, _, _, from) if name.starts_with("haircut") => (name, set, 0, u32::MAX.into(), from),
+        (name, set, _, _, from) if name.starts_with("haircut") => (name, set, 0, 1_000_000, from),
         row => row,
     })
 }
