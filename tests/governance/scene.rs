@@ -3,15 +3,15 @@
 
 use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::pool::TrancheKind;
-use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::listings::Listings;
 use bulwark_sdk::program::oracle::OracleSource;
 use bulwark_sdk::program::state::{ChangePayload, MarketStatus};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{self, Asset, DOLLAR, PRINT};
-use bulwark_tests::snapshot::Snapshot;
-use bulwark_tests::{Failure, Keypair, Outcome, Signer as _, Trader, World};
+use bulwark_tests::{Keypair, Outcome, Signer as _, Trader, World};
+
+pub use bulwark_tests::expect::{accept, event, label, refuse, with_account};
 
 pub use crate::stage::{funded, lamports, refused};
 
@@ -25,45 +25,6 @@ pub const ONE: u64 = 1_000_000_000;
 pub const A: u16 = 0;
 /// Index of another market that trades beside it.
 pub const B: u16 = 1;
-
-/// What a refusal is called: the name of the error of program, framework or token program, or the runtime's own.
-pub fn label(failure: &Failure) -> String {
-    let told = failure.logs.iter().find_map(|line| line.strip_prefix("Program log: Error: "));
-    failure.name.clone().or_else(|| told.map(str::to_string)).unwrap_or_else(|| failure.error.clone())
-}
-
-/// Sends one instruction, signed by these and paid by the payer, that must be refused by this name; nothing at all has changed
-/// then.
-#[track_caller]
-pub fn refuse(world: &mut World, instruction: &Instruction, signers: &[&Keypair], name: &str) {
-    let before = Snapshot::take(world);
-    let result = world.send_unchecked(std::slice::from_ref(instruction), signers);
-    refused(result, name);
-    assert_eq!(before.changes(world), [], "{name}");
-}
-
-/// Sends one instruction that must go through with I1 intact.
-#[track_caller]
-pub fn accept(world: &mut World, instruction: &Instruction, signers: &[&Keypair]) -> Outcome {
-    match world.send(std::slice::from_ref(instruction), signers) {
-        Ok(outcome) => outcome,
-        Err(failure) => panic!("{}\n{}", failure.error, failure.logs.join("\n")),
-    }
-}
-
-/// The only event of an outcome.
-#[track_caller]
-pub fn event(outcome: &Outcome) -> &Event {
-    assert_eq!(outcome.events.len(), 1, "{:?}", outcome.events);
-    &outcome.events[0]
-}
-
-/// The same instruction with one account replaced.
-pub fn with_account(instruction: &Instruction, index: usize, key: Pubkey) -> Instruction {
-    let mut changed = instruction.clone();
-    changed.accounts[index].pubkey = key;
-    changed
-}
 
 /// Lamports of somebody who is [`funded`].
 pub const RICH: u64 = 10_000_000_000;

@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod distress;
+pub mod expect;
 pub mod fixtures;
 pub mod governance;
 pub mod ledger;
