@@ -50,15 +50,8 @@ impl Fund {
     /// # Errors
     /// [`EngineError::Overflow`], [`EngineError::Corrupt`] if the market was never part of the sums.
     pub fn cover(&mut self, market: &mut Market) -> Result<()> {
-        const ERROR: EngineError = EngineError::Corrupt("cover: a market's part is not in the sum");
-        let (new, old) = (market.cover()?, market.cover);
-        let moved = |sum: u64, old: u64, new: u64| {
-            sum.checked_sub(old).ok_or(ERROR)?.checked_add(new).ok_or(EngineError::Overflow)
-        };
-        self.cover = Cover {
-            required: moved(self.cover.required, old.required, new.required)?,
-            own: moved(self.cover.own, old.own, new.own)?,
-        };
+        let new = market.cover()?;
+        self.replace(market.cover, new)?;
         market.cover = new;
         market.oi_scale_ppm = self.scale_ppm()?;
         Ok(())
@@ -69,10 +62,19 @@ impl Fund {
     /// # Errors
     /// [`EngineError::Corrupt`] if it was never part of them.
     pub fn uncover(&mut self, market: &Market) -> Result<()> {
+        self.replace(market.cover, Cover::default())
+    }
+
+    /// Puts a market's new part of the sums in the place of its old one.
+    fn replace(&mut self, old: Cover, new: Cover) -> Result<()> {
         const ERROR: EngineError = EngineError::Corrupt("cover: a market's part is not in the sum");
-        let Cover { required, own } = market.cover;
-        self.cover.required = self.cover.required.checked_sub(required).ok_or(ERROR)?;
-        self.cover.own = self.cover.own.checked_sub(own).ok_or(ERROR)?;
+        let moved = |sum: u64, old: u64, new: u64| {
+            sum.checked_sub(old).ok_or(ERROR)?.checked_add(new).ok_or(EngineError::Overflow)
+        };
+        self.cover = Cover {
+            required: moved(self.cover.required, old.required, new.required)?,
+            own: moved(self.cover.own, old.own, new.own)?,
+        };
         Ok(())
     }
 

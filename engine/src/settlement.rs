@@ -44,11 +44,10 @@ impl Market {
         self.book.positions == 0 && (self.book.unbacked <= held || !patient)
     }
 
-    /// Whether the oracle has had nothing to say for so long that increases may be stopped.
+    /// Whether the oracle has had nothing to say for so long that increases may be stopped; never of a frozen price.
     #[must_use]
     pub fn is_out(&self, now: i64) -> bool {
-        let out = i64::from(self.params.max_outage);
-        !self.is_settling() && now.saturating_sub(self.oracle.publish_time) > out
+        now.saturating_sub(self.oracle.publish_time) > i64::from(self.params.max_outage)
     }
 
     /// Whether the market settles.

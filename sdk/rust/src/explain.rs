@@ -100,16 +100,11 @@ impl Explanation {
     }
 
     fn of<T: Governed>(title: String, (from, to): (&T, &T), bounds: bulwark_engine::Result<()>) -> Self {
-        let moved: Vec<Move> = moves(from, to).filter(|moved| moved.from != moved.to).collect();
-        let steps = moved.iter().filter_map(|moved| moved.require_step().err());
+        let all: Vec<Move> = moves(from, to).filter(|moved| moved.from != moved.to).collect();
+        let steps = all.iter().filter_map(|moved| moved.require_step().err());
         let refusals = bounds.err().into_iter().chain(steps).map(|error| error.to_string()).collect();
-        let moves = moved.iter().map(|moved| Moved {
-            name: moved.rule.name.to_string(),
-            from: moved.from.to_string(),
-            to: moved.to.to_string(),
-            effect: moved.effect(),
-        });
-        Self { title, moves: moves.collect(), refusals }
+        let named = all.iter().map(|m| moved(m.rule.name, m.from, m.to, m.effect()));
+        Self { title, moves: named.collect(), refusals }
     }
 
     fn refuse_if(&mut self, refused: bool, why: &str) {
@@ -124,12 +119,7 @@ impl Explanation {
 
     /// A listing: everything is new.
     fn listing<T: Governed>(title: String, params: &T, bounds: bulwark_engine::Result<()>) -> Self {
-        let new = moves(params, params).map(|moved| Moved {
-            name: moved.rule.name.to_string(),
-            from: "(new)".to_string(),
-            to: moved.to.to_string(),
-            effect: Effect::Loosens,
-        });
+        let new = moves(params, params).map(|m| moved(m.rule.name, "(new)", m.to, Effect::Loosens));
         let refusals = bounds.err().into_iter().map(|error| error.to_string()).collect();
         Self { title, moves: new.collect(), refusals }
     }
@@ -197,10 +187,10 @@ pub fn explain_payload(payload: &ChangePayload, now: &InForce<'_>) -> Result<Exp
     let exchange = snapshot.exchange;
     Ok(match payload {
         ChangePayload::MarketParams { market, params } => {
-            let from = &snapshot.find_market(*market)?.core.params;
+            let core = &snapshot.find_market(*market)?.core;
+            let from = &core.params;
             let mut explanation =
                 Explanation::of(format!("parameters of market {market}"), (from, params), params.validate());
-            let core = &snapshot.find_market(*market)?.core;
             explanation.refuse_if(core.is_settling(), "the market settles");
             let regrouped = params.risk_group != from.risk_group && core.book.positions != 0;
             explanation.refuse_if(regrouped, "another risk group while there are positions");
@@ -222,7 +212,7 @@ pub fn explain_payload(payload: &ChangePayload, now: &InForce<'_>) -> Result<Exp
             let named = *price != 0 && *status != MarketStatus::Settling;
             explanation.refuse_if(named, "a price is named for a settlement only");
             if *price != 0 {
-                let live = snapshot.find_market(*market)?.core.oracle.price.to_bits();
+                let live = market_account.core.oracle.price.to_bits();
                 explanation.moves.push(moved("settlement price (Q32.32)", live, price, Effect::Shifts));
             }
             explanation

@@ -7,7 +7,7 @@ use crate::errors::{BulwarkError, OrProgramError as _};
 use crate::events::PauseSet;
 use crate::governance::require_bits;
 use crate::signing;
-use crate::state::{self, Exchange, Market};
+use crate::state::{Exchange, Market};
 
 /// Accounts of `set_pause`.
 #[derive(Accounts)]
@@ -35,11 +35,7 @@ pub(crate) fn handler(ctx: Context<SetPause>, bits: u8) -> Result<()> {
     require_bits(index, bits)?;
 
     let bits = match &mut market {
-        Some(market) => {
-            let market = &mut **market;
-            state::set_bits(&mut market.pause, bits, &mut market.pauses);
-            market.pause
-        }
+        Some(market) => market.set_pause(bits),
         None => exchange.set_pause(bits, Clock::get()?.unix_timestamp).or_error()?,
     };
     emit!(PauseSet { authority, market: index, bits, exits_until: exchange.exits.until });

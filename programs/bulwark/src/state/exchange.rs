@@ -126,18 +126,18 @@ impl Exchange {
     /// # Errors
     /// See [`ExitPause::begin`], if no bit is new either.
     pub(crate) fn set_pause(&mut self, bits: u8, now: i64) -> bulwark_engine::Result<u8> {
-        let (until, pauses) = (self.exits.until, self.pauses);
+        let (until, new) = (self.exits.until, self.pause | bits != self.pause);
         let begun = match bits & Pause::EXITS {
             0 => Ok(()),
             exits => self.exits.begin(exits, now),
         };
-        set_bits(&mut self.pause, bits, &mut self.pauses);
-        if self.pauses == pauses {
+        if !new {
             begun?;
-            if self.exits.until != until {
-                self.pauses = self.pauses.wrapping_add(1);
-            }
         }
+        if new || self.exits.until != until {
+            self.pauses = self.pauses.wrapping_add(1);
+        }
+        self.pause |= bits;
         Ok(self.pause)
     }
 
@@ -164,14 +164,6 @@ impl Exchange {
     #[must_use]
     pub const fn stops_exit(&self, pause: Pause, now: i64) -> bool {
         self.exits.stops(pause.0, now) || self.broken != 0 && Pause::WITHDRAW.is_set(pause.0)
-    }
-}
-
-/// Sets bits, and counts if one of them is new.
-pub(crate) const fn set_bits(pause: &mut u8, bits: u8, pauses: &mut u32) {
-    if *pause | bits != *pause {
-        *pauses = pauses.wrapping_add(1);
-        *pause |= bits;
     }
 }
 

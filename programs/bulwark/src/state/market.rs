@@ -52,6 +52,15 @@ impl Market {
         self.revision = self.revision.wrapping_add(1);
     }
 
+    /// Sets pause bits. Returns all that are set.
+    pub(crate) const fn set_pause(&mut self, bits: u8) -> u8 {
+        if self.pause | bits != self.pause {
+            self.pauses = self.pauses.wrapping_add(1);
+        }
+        self.pause |= bits;
+        self.pause
+    }
+
     /// Whether governance may move the market on to this part of its life.
     #[must_use]
     pub const fn may_become(&self, status: MarketStatus) -> bool {

@@ -14,7 +14,6 @@ mod unstake_ticket;
 mod vault;
 
 pub use change::{Change, ChangePayload};
-pub(crate) use exchange::set_bits;
 pub use exchange::{Exchange, Pause};
 pub use insurance_fund::InsuranceFund;
 pub use margin_account::MarginAccount;
