@@ -1,4 +1,4 @@
-# What the scripts of this folder agree on: where the toolchain is, and the compiler flags for SBPF v3.
+# What the build scripts agree on: where the toolchain is, and the compiler flags for SBPF v3 and for WebAssembly.
 # shellcheck shell=bash
 
 # Where the toolchain lives: outside the checkout, so that every clone of Bulwark shares one.
@@ -50,9 +50,33 @@ sbf_env() {
     [ ! -s "$builtins" ] || flags+=("-Clink-arg=$builtins")
   done
 
-  local IFS=$'\x1f'
+  cross_env "$prefix" "${flags[@]}"
+  export RUSTC_BOOTSTRAP_SYNTHETIC_TARGET=1
+}
+
+# wasm_env PREFIX [nosysroot] : environment in which PREFIX/bin/cargo compiles to wasm32-unknown-unknown. The linker is the
+# one that comes with Rust from rustup. `nosysroot` is for compiling std itself.
+wasm_env() {
+  local prefix=$1 sysroot=${2-} host lld flags
+  host=$(rustc --version --verbose | sed -n 's/^host: //p')
+  lld=$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld
+  flags=(
+    -Cpanic=abort
+    "--remap-path-prefix=$prefix/rust/usr/lib/rustlib/src/rust=/rust"
+    "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry"
+  )
+  if [ "$sysroot" != nosysroot ]; then
+    [ -x "$lld" ] || { echo "no linker for WebAssembly at $lld: install Rust from https://rustup.rs" >&2; return 1; }
+    flags+=("--sysroot=$prefix/sysroot" "-Clinker=$lld" -Clinker-flavor=wasm-lld)
+  fi
+  cross_env "$prefix" "${flags[@]}"
+}
+
+# cross_env PREFIX FLAG... : PREFIX's rustc with these flags, and nothing of the caller's environment.
+cross_env() {
+  local prefix=$1 IFS=$'\x1f'
+  shift
   unset RUSTFLAGS RUSTDOC RUSTC_WRAPPER RUSTC_WORKSPACE_WRAPPER RUSTUP_TOOLCHAIN CARGO
   unset CARGO_BUILD_TARGET CARGO_BUILD_RUSTFLAGS CARGO_BUILD_RUSTC_WRAPPER
-  export CARGO_ENCODED_RUSTFLAGS="${flags[*]}" RUSTC=$prefix/bin/rustc
-  export RUSTC_BOOTSTRAP=1 RUSTC_BOOTSTRAP_SYNTHETIC_TARGET=1
+  export CARGO_ENCODED_RUSTFLAGS="$*" RUSTC=$prefix/bin/rustc RUSTC_BOOTSTRAP=1
 }

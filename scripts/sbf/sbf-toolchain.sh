@@ -11,7 +11,7 @@
 #   llvm/      LLVM 23 of Debian sid with its own loader and libc: LLVM 22, which rustc brings, refuses functions of
 #              more than five arguments and calls for 128-bit arithmetic
 #   bin/       rustc and cargo of rust/, and sbpf-linker (crates.io) built against llvm/
-#   sysroot/   std, compiled once
+#   sysroot/   std, compiled once: for programs, and for WebAssembly (the engine in the TypeScript SDK)
 #   *.bc       functions that compiled code calls by itself (128-bit arithmetic, memcpy, f64): builtins/ and
 #              compiler_builtins
 #
@@ -263,6 +263,16 @@ rm -f "$sysroot"/libsysroot-*
   "$P/bin/cargo" rustc --quiet --locked "${target[@]}" --target-dir "$work/builtins" -- --emit=llvm-bc="$P/sbf_builtins.bc"
 )
 [ -s "$P/sbf_builtins.bc" ] || die "builtins gave no bitcode"
+(
+  cd "$work"
+  wasm_env "$P" nosysroot
+  "$P/bin/cargo" build --quiet --release --target wasm32-unknown-unknown -Zbuild-std=std,panic_abort \
+    -Zbuild-std-features= --target-dir target
+)
+wasm=$P/sysroot/lib/rustlib/wasm32-unknown-unknown/lib
+mkdir -p "$wasm"
+cp "$work"/target/wasm32-unknown-unknown/release/deps/lib*.rlib "$wasm/"
+rm -f "$wasm"/libsysroot-*
 # rustc's LTO drops what only LLVM's code generator will call (f64): compiler_builtins goes to the linker once more.
 (cd "$work" && ar x "$sysroot"/libcompiler_builtins-*.rlib)
 [ "$(find "$work" -maxdepth 1 -name 'compiler_builtins-*.o' | wc -l)" = 1 ] || die "compiler_builtins: expected one object"
