@@ -2,10 +2,13 @@
 
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::pubkey;
+use bulwark::oracle::{OracleSource, SourceKind};
 use bulwark::state::{
     Change, Exchange, InsuranceFund, MarginAccount, Market, Pool, RedeemTicket, UnstakeTicket, Vault,
 };
 use bulwark_engine::pool::TrancheKind;
+
+use crate::instruction::OracleAccounts;
 
 /// The program.
 pub const PROGRAM: Pubkey = bulwark::ID;
@@ -17,6 +20,8 @@ pub const TOKEN_2022_PROGRAM: Pubkey = pubkey!("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHn
 pub const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
 /// Instructions sysvar: what else is in the transaction.
 pub const INSTRUCTIONS: Pubkey = pubkey!("Sysvar1nstructions1111111111111111111111111");
+/// Pyth's push oracle: the program whose addresses hold the sponsored updates of Pyth pull feeds.
+pub const PYTH_PUSH_ORACLE: Pubkey = pubkey!("pythWSnswVUd12oZpeFP8e9CVaEqJg25g1Vtc2biRsT");
 /// Upgradeable loader: owner of the program's data account.
 pub const UPGRADEABLE_LOADER: Pubkey = pubkey!("BPFLoaderUpgradeab1e11111111111111111111111");
 
@@ -98,6 +103,29 @@ pub fn change(nonce: u64) -> Pubkey {
 #[must_use]
 pub fn margin_account(owner: &Pubkey, sub_id: u16) -> Pubkey {
     derive(&[MarginAccount::SEED, owner.as_ref(), &sub_id.to_le_bytes()])
+}
+
+/// Account that holds the sponsored updates of a Pyth pull feed: one is kept for each of a feed's shards.
+#[must_use]
+pub fn pyth_feed(shard: u16, feed: &[u8; 32]) -> Pubkey {
+    Pubkey::find_program_address(&[&shard.to_le_bytes(), feed], &PYTH_PUSH_ORACLE).0
+}
+
+/// Account to read a source from: the one that it names, or shard 0 of its Pyth pull feed. `None` if no source is configured.
+/// A Pyth pull feed can be read from any other account of the receiver with a full update of it, too.
+#[must_use]
+pub fn oracle(source: &OracleSource) -> Option<Pubkey> {
+    match SourceKind::try_from(source.kind) {
+        Ok(SourceKind::PythPull) => Some(pyth_feed(0, &source.feed)),
+        Ok(SourceKind::PythPush | SourceKind::Switchboard) => Some(Pubkey::new_from_array(source.feed)),
+        Ok(SourceKind::None) | Err(_) => None,
+    }
+}
+
+/// Accounts to read a market's or vault's sources from, see [`oracle`]. `None` without a primary source: nothing to refresh.
+#[must_use]
+pub fn oracles([primary, secondary]: &[OracleSource; 2]) -> Option<OracleAccounts> {
+    Some(OracleAccounts { primary: oracle(primary)?, secondary: oracle(secondary) })
 }
 
 /// Data account of the deployed program: names the upgrade authority.
