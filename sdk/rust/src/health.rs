@@ -44,12 +44,16 @@ pub enum HealthError {
 }
 
 /// What a trade would do, exactly as the program would do it at this state and clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Preview {
     /// What would move.
     pub report: TradeReport,
     /// The position afterwards.
     pub position: Position,
+    /// The account afterwards.
+    pub account: Box<MarginAccount>,
+    /// The market afterwards.
+    pub market: Box<Market>,
 }
 
 /// What somebody wants to do with a position.
@@ -161,19 +165,25 @@ impl Snapshot<'_> {
         (market, intent): (u16, Intent),
         order: &Order,
     ) -> Result<Preview, HealthError> {
-        let (mut account, mut market) = (*account, Box::new(*self.find_market(market)?));
-        let (report, position) = match intent {
+        let (mut account, mut market) = (Box::new(*account), Box::new(*self.find_market(market)?));
+        let (side, report, position) = match intent {
             Intent::Open(side) => {
                 let slot = account.position_or_free(market.index, side).ok_or(HealthError::NoFreeSlot)?;
-                (market.core.increase(slot, side, order)?, *slot)
+                let report = market.core.increase(slot, side, order)?;
+                let position = *slot;
+                // Its own debt backs no new risk: the caps are judged without it.
+                account.lift(&mut market)?;
+                (side, report, position)
             }
             Intent::Close => {
                 account.lift(&mut market)?;
                 let slot = account.position_mut(market.index).ok_or(EngineError::NoPosition)?;
-                (market.core.decrease(slot, order)?, *slot)
+                let side = slot.side()?;
+                (side, market.core.decrease(slot, order)?, *slot)
             }
         };
-        Ok(Preview { report, position })
+        account.post(&mut market, side, report.quote_change)?;
+        Ok(Preview { report, position, account, market })
     }
 
     /// What a liquidator finds at `slot`; `None` for an account that is healthy with every doubt in its favour.

@@ -8,6 +8,8 @@
 //! | [`instruction`] | every instruction of the program, remaining accounts included |
 //! | [`account`] | account bytes to structs, without a copy |
 //! | [`health`] | health, PnL and quotes of a margin account |
+//! | [`view`] | a margin account as one looks at it, with its liquidation prices |
+//! | [`refresh`] | which prices an instruction needs anew, and the instructions that bring them |
 //! | [`explain`] | what a governance change would do, for signers to check |
 //! | [`event`] | events from transaction logs |
 //! | [`units`] | decimal amounts and prices to the integers of the program and back |
@@ -19,7 +21,9 @@ pub mod explain;
 pub mod health;
 pub mod instruction;
 pub mod listings;
+pub mod refresh;
 pub mod units;
+pub mod view;
 
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};

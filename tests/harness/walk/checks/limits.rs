@@ -114,7 +114,7 @@ pub(super) fn a_quote_is_what_happens(m: &Moment<'_>) -> Verdict {
     if m.stage.account(&e.account) != Some(*account) || usize::from(e.market) != order.market {
         return Ok(()); // a flawed instruction named another
     }
-    let Preview { report, position } = quote.map_err(|e| format!("the quote is refused: {e}"))?;
+    let Preview { report, position, .. } = quote.map_err(|e| format!("the quote is refused: {e}"))?;
     let told = [report.fill.lots.0, report.fill.curve.0, report.realised.0, report.paid.0];
     let is = [e.lots, e.curve, e.realised, e.paid];
     require(told == is, || format!("quoted {report:?}, got {e:?}"))?;

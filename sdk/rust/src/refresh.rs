@@ -1,0 +1,116 @@
+//! Which prices an instruction needs anew, and the instructions that bring them.
+//!
+//! Whoever wants something of the program brings the prices for it: a trade its market's, as young as they come, and margin
+//! those of everything that the account holds. A client puts the instructions of [`Snapshot::refresh_account`] or [`Snapshot::refresh_pool`] in front of its own,
+//! in the same transaction.
+
+use anchor_lang::solana_program::instruction::Instruction;
+use bulwark::state::{MarginAccount, Market, Vault};
+use bulwark_engine::price::{OracleParams, OracleState};
+
+use crate::address;
+use crate::health::{HealthError, Snapshot};
+use crate::instruction as ix;
+
+/// Something with a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leg {
+    /// Market by index.
+    Market(u16),
+    /// Vault by index.
+    Vault(u16),
+}
+
+/// Half of what margin allows: there is time for the transaction to land.
+fn is_old((oracle, params): (&OracleState, &OracleParams), now: i64) -> bool {
+    now.saturating_sub(oracle.publish_time) > i64::from(params.max_margin_age / 2) || oracle.divergent != 0
+}
+
+impl Snapshot<'_> {
+    fn market_is_old(&self, market: &Market) -> bool {
+        let priced = address::oracle(&market.sources[0]).is_some() && !market.core.is_settling();
+        priced && is_old((&market.core.oracle, &market.core.params.oracle), self.now)
+    }
+
+    fn vault_is_old(&self, vault: &Vault) -> bool {
+        let priced = address::oracle(&vault.sources[0]).is_some();
+        priced && is_old((&vault.core.oracle, &vault.core.params.oracle), self.now)
+    }
+
+    /// What has to be refreshed before an account trades in `traded`, or does something else that asks for its margin: the
+    /// traded market in any case, of the rest what is older than half of the age that margin allows. Markets come first.
+    ///
+    /// # Errors
+    /// [`HealthError`] if the snapshot lacks a leg.
+    pub fn old_legs(&self, account: &MarginAccount, traded: Option<u16>) -> Result<Vec<Leg>, HealthError> {
+        let mut legs: Vec<Leg> = traded.map(Leg::Market).into_iter().collect();
+        for position in account.positions.iter().filter(|p| p.is_open() && !p.is_claim()) {
+            let market = self.find_market(position.market)?;
+            if Some(position.market) != traded && self.market_is_old(market) {
+                legs.push(Leg::Market(position.market));
+            }
+        }
+        for slot in account.collaterals.iter().filter(|slot| slot.amount != 0) {
+            if self.vault_is_old(self.find_vault(slot.vault)?) {
+                legs.push(Leg::Vault(slot.vault));
+            }
+        }
+        if self.vault_is_old(self.find_vault(Vault::QUOTE)?) {
+            legs.push(Leg::Vault(Vault::QUOTE));
+        }
+        Ok(legs)
+    }
+
+    /// What has to be refreshed before pool shares are minted or redeemed: every market whose price is older than half of the
+    /// age that margin allows.
+    ///
+    /// # Errors
+    /// [`HealthError`] if the snapshot lacks a market.
+    pub fn old_markets(&self) -> Result<Vec<Leg>, HealthError> {
+        let mut legs = Vec::new();
+        for index in self.exchange.markets() {
+            if self.market_is_old(self.find_market(index)?) {
+                legs.push(Leg::Market(index));
+            }
+        }
+        Ok(legs)
+    }
+
+    /// Takes the oracles' prices into a leg, from the accounts of [`address::oracles`]. `None` for one that has no source.
+    ///
+    /// # Errors
+    /// [`HealthError`] if the snapshot lacks it.
+    pub fn refresh(&self, leg: Leg) -> Result<Option<Instruction>, HealthError> {
+        Ok(match leg {
+            Leg::Market(index) => {
+                let oracles = address::oracles(&self.find_market(index)?.sources);
+                oracles.map(|oracles| ix::refresh_market(index, oracles))
+            }
+            Leg::Vault(index) => {
+                let vault = self.find_vault(index)?;
+                address::oracles(&vault.sources)
+                    .map(|oracles| ix::refresh_vault((index, &vault.mint), oracles))
+            }
+        })
+    }
+
+    /// The refreshes of [`Snapshot::old_legs`].
+    ///
+    /// # Errors
+    /// [`HealthError`] if the snapshot lacks a leg.
+    pub fn refresh_account(
+        &self,
+        account: &MarginAccount,
+        traded: Option<u16>,
+    ) -> Result<Vec<Instruction>, HealthError> {
+        self.old_legs(account, traded)?.into_iter().filter_map(|leg| self.refresh(leg).transpose()).collect()
+    }
+
+    /// The refreshes of [`Snapshot::old_markets`].
+    ///
+    /// # Errors
+    /// [`HealthError`] if the snapshot lacks a market.
+    pub fn refresh_pool(&self) -> Result<Vec<Instruction>, HealthError> {
+        self.old_markets()?.into_iter().filter_map(|leg| self.refresh(leg).transpose()).collect()
+    }
+}
