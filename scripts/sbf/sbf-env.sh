@@ -67,7 +67,7 @@ wasm_env() {
   )
   if [ "$sysroot" != nosysroot ]; then
     [ -x "$lld" ] || { echo "no linker for WebAssembly at $lld: install Rust from https://rustup.rs" >&2; return 1; }
-    flags+=("--sysroot=$prefix/sysroot" "-Clinker=$lld" -Clinker-flavor=wasm-lld)
+    flags+=("--sysroot=$prefix/sysroot" "-Clinker=$lld")
   fi
   cross_env "$prefix" "${flags[@]}"
 }

@@ -3,12 +3,13 @@
 
 use anchor_lang::prelude::*;
 use bulwark_engine::EngineError;
+use bytemuck::Contiguous;
 
 use crate::oracle::OracleError;
 
 /// Errors, from 6000 on.
 #[error_code]
-#[derive(PartialEq, Eq)]
+#[derive(PartialEq, Eq, Contiguous)]
 pub enum BulwarkError {
     /// See the message.
     #[msg("an amount does not fit: use a smaller one")]

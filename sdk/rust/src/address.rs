@@ -16,8 +16,12 @@ pub const PROGRAM: Pubkey = bulwark::ID;
 pub const TOKEN_PROGRAM: Pubkey = pubkey!("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA");
 /// SPL Token-2022.
 pub const TOKEN_2022_PROGRAM: Pubkey = pubkey!("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb");
+/// Associated token account program.
+pub const ASSOCIATED_TOKEN_PROGRAM: Pubkey = pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 /// System program.
 pub const SYSTEM_PROGRAM: Pubkey = pubkey!("11111111111111111111111111111111");
+/// Clock sysvar: slot and time that programs see.
+pub const CLOCK: Pubkey = pubkey!("SysvarC1ock11111111111111111111111111111111");
 /// Instructions sysvar: what else is in the transaction.
 pub const INSTRUCTIONS: Pubkey = pubkey!("Sysvar1nstructions1111111111111111111111111");
 /// Pyth's push oracle: the program whose addresses hold the sponsored updates of Pyth pull feeds.
@@ -126,6 +130,13 @@ pub fn oracle(source: &OracleSource) -> Option<Pubkey> {
 #[must_use]
 pub fn oracles([primary, secondary]: &[OracleSource; 2]) -> Option<OracleAccounts> {
     Some(OracleAccounts { primary: oracle(primary)?, secondary: oracle(secondary) })
+}
+
+/// Token account that wallets keep an owner's tokens of a mint in.
+#[must_use]
+pub fn associated_token(owner: &Pubkey, mint: &Pubkey, token_program: &Pubkey) -> Pubkey {
+    let seeds = [owner.as_ref(), token_program.as_ref(), mint.as_ref()];
+    Pubkey::find_program_address(&seeds, &ASSOCIATED_TOKEN_PROGRAM).0
 }
 
 /// Data account of the deployed program: names the upgrade authority.

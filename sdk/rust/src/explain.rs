@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use anchor_lang::AnchorDeserialize;
 use bulwark::governance::{require_bits, require_sources};
 use bulwark::oracle::{OracleSource, SourceKind};
 use bulwark::state::{Change, ChangePayload, InsuranceFund, MarketStatus, Pause, Pool};
@@ -176,6 +177,12 @@ const fn status_name(status: u8) -> &'static str {
         2 => "Settling",
         _ => "unknown",
     }
+}
+
+/// A payload from its bytes, as `propose_change` and a stored change hold them; `None` for any others.
+#[must_use]
+pub fn read_payload(bytes: &[u8]) -> Option<ChangePayload> {
+    ChangePayload::try_from_slice(bytes).ok()
 }
 
 /// What a payload would do if it were put in force now.

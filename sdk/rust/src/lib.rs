@@ -1,5 +1,5 @@
-//! Rust client of Bulwark, without RPC: it builds instructions, reads accounts and events, and answers
-//! questions about health and price with the engine itself.
+//! Rust client of Bulwark. Without RPC it builds instructions, reads accounts and events, and answers
+//! questions about health and price with the engine itself; the feature `rpc` adds a client that fetches, sends and follows.
 //!
 //! | module | for |
 //! |---|---|
@@ -12,7 +12,9 @@
 //! | [`refresh`] | which prices an instruction needs anew, and the instructions that bring them |
 //! | [`explain`] | what a governance change would do, for signers to check |
 //! | [`event`] | events from transaction logs |
+//! | [`sequence`] | events that were missed |
 //! | [`units`] | decimal amounts and prices to the integers of the program and back |
+//! | `rpc` | an async client over JSON-RPC and websocket, with the feature `rpc` |
 
 pub mod account;
 pub mod address;
@@ -22,6 +24,9 @@ pub mod health;
 pub mod instruction;
 pub mod listings;
 pub mod refresh;
+#[cfg(feature = "rpc")]
+pub mod rpc;
+pub mod sequence;
 pub mod units;
 pub mod view;
 
