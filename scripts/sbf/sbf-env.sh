@@ -54,21 +54,16 @@ sbf_env() {
   export RUSTC_BOOTSTRAP_SYNTHETIC_TARGET=1
 }
 
-# wasm_env PREFIX [nosysroot] : environment in which PREFIX/bin/cargo compiles to wasm32-unknown-unknown. The linker is the
-# one that comes with Rust from rustup. `nosysroot` is for compiling std itself.
+# wasm_env PREFIX [nosysroot] : environment in which PREFIX/bin/cargo compiles libraries to wasm32-unknown-unknown.
+# `nosysroot` is for compiling std itself.
 wasm_env() {
-  local prefix=$1 sysroot=${2-} host lld flags
-  host=$(rustc --version --verbose | sed -n 's/^host: //p')
-  lld=$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld
+  local prefix=$1 sysroot=${2-} flags
   flags=(
     -Cpanic=abort
     "--remap-path-prefix=$prefix/rust/usr/lib/rustlib/src/rust=/rust"
     "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/registry"
   )
-  if [ "$sysroot" != nosysroot ]; then
-    [ -x "$lld" ] || { echo "no linker for WebAssembly at $lld: install Rust from https://rustup.rs" >&2; return 1; }
-    flags+=("--sysroot=$prefix/sysroot" "-Clinker=$lld")
-  fi
+  [ "$sysroot" = nosysroot ] || flags+=("--sysroot=$prefix/sysroot")
   cross_env "$prefix" "${flags[@]}"
 }
 

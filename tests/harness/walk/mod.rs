@@ -170,6 +170,7 @@ impl Walk {
         let after = self.stage.state(&self.world);
         let mut followed = Ok(());
         self.reference.begin();
+        self.world.journal.extend(sent.iter().flatten().flatten().cloned());
         for event in sent.iter().flatten().flatten() {
             followed =
                 followed.and_then(|()| self.reference.apply(event, &self.stage, [&self.state, &after]));
