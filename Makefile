@@ -32,8 +32,14 @@ binaries: build
 demo: binaries ## the life of a market, on the compiled program
 	$(TARGET)/debug/demo $(BULWARK_SO)
 
+.PHONY: localnet
+localnet: binaries ## a Solana endpoint with Bulwark on it: markets, moving oracles, funded wallets; Ctrl-C stops it
+	@scripts/setup.sh node
+	@$(TARGET)/debug/bulwark-localnet
+
 .PHONY: test
 test: build ## all tests: engine, SDK and the compiled program
+	@scripts/setup.sh node
 	cargo test --workspace --locked
 
 STEPS ?= 100000

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# setup.sh [lint] : makes a bare machine able to build and test Bulwark; does nothing when everything is there.
-# With `lint` it also asks for rustfmt and clippy. Debian packages are installed when this is root; Rust never is.
+# setup.sh [lint|node] : makes a bare machine able to build and test Bulwark; does nothing when everything is there.
+# With `lint` it also asks for rustfmt and clippy, with `node` for Node.js, and installs the packages of package-lock.json. Debian packages are installed when this is root; Rust never is.
 # The SBF toolchain is not set up here: build-sbf.sh installs it the first time a program is built.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/packages.sh"
 
 RUST_MINOR=95   # the workspace's rust-version is 1.95
+NODE_MAJOR=20   # as package.json says
 
 die() { echo "setup: $*" >&2; exit 1; }
 
@@ -24,3 +25,16 @@ fi
 
 # The tests' embedded runtime has C parts, and rustc links with the C compiler; no system library is needed.
 ensure_packages cc=gcc /usr/include/stdlib.h=libc6-dev /etc/ssl/certs/ca-certificates.crt=ca-certificates
+
+if [ "${1-}" = node ]; then
+  how="install it with nvm (nvm install $NODE_MAJOR) or from deb.nodesource.com: Debian 12's own is too old"
+  command -v node >/dev/null && command -v npm >/dev/null || die "no Node.js $NODE_MAJOR or later with npm: $how"
+  major=$(node --version)
+  major=${major#v}
+  major=${major%%.*}
+  [ "$major" -ge "$NODE_MAJOR" ] || die "Bulwark needs Node.js $NODE_MAJOR or later, this is $(node --version): $how"
+  root=$(dirname "$here")
+  # npm writes this file last: it is there, and newer than the lock, when everything is installed.
+  [ "$root/node_modules/.package-lock.json" -nt "$root/package-lock.json" ] ||
+    (cd "$root" && npm ci --no-audit --no-fund)
+fi

@@ -9,11 +9,14 @@ target=${CARGO_TARGET_DIR:-target}/wasm
 build=(build --quiet --locked --profile wasm --target wasm32-unknown-unknown -p bulwark-wasm --target-dir "$target")
 
 host=$(rustc --version --verbose | sed -n 's/^host: //p')
-lld=$(rustc --print sysroot)/lib/rustlib/$host/bin/rust-lld
-[ -x "$lld" ] || { echo "wasm: no linker at $lld: install Rust from https://rustup.rs" >&2; exit 1; }
+sysroot=$(rustc --print sysroot)
+tools=$sysroot/lib/rustlib/$host/bin
+for tool in rust-lld rust-objcopy; do
+  [ -x "$tools/$tool" ] || { echo "wasm: no $tool in $tools: install Rust from https://rustup.rs" >&2; exit 1; }
+done
 
 # Some crates are linked on the way, to nothing that is used.
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$lld
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$tools/rust-lld
 
 if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
   cargo "${build[@]}"
@@ -27,9 +30,11 @@ else
 fi
 
 # Linked by hand: rustc would export what other crates offer to JavaScript, and with it keep most of their code.
-"$lld" -flavor wasm --no-entry --gc-sections --strip-all -z stack-size=1048576 --stack-first \
+"$tools/rust-lld" -flavor wasm --no-entry --gc-sections --strip-all -z stack-size=1048576 --stack-first \
   --export=bulwark_alloc --export=bulwark_ask --export=bulwark_free \
   "$target/wasm32-unknown-unknown/wasm/libbulwark_wasm.a" -o "$target/engine.wasm"
+LD_LIBRARY_PATH=$sysroot/lib "$tools/rust-objcopy" --strip-all \
+  --remove-section=__wasm_bindgen_unstable --remove-section=producers "$target/engine.wasm"
 
 mkdir -p sdk/ts/src/engine
 {

@@ -1,0 +1,91 @@
+//! What is asked of a cluster.
+
+use anchor_lang::Discriminator;
+use bulwark_sdk::account::decode_copy;
+use bulwark_sdk::{Instruction, Pubkey};
+use bytemuck::Pod;
+use solana_account::Account;
+use solana_keypair::Keypair;
+use thiserror::Error;
+
+/// Why a cluster did not do it.
+#[derive(Debug, Error)]
+pub enum ChainError {
+    /// It can't be reached, or gave no answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// It refused a transaction.
+    #[error("the transaction was refused: {error}{}", tail(logs))]
+    Refused {
+        /// What it said.
+        error: String,
+        /// The transaction's log, as far as there is one.
+        logs: Vec<String>,
+    },
+    /// An account is not what it should be.
+    #[error("{address}: {error}")]
+    BadAccount {
+        /// Where.
+        address: Pubkey,
+        /// What is wrong.
+        error: String,
+    },
+}
+
+/// The last lines of a log.
+fn tail(logs: &[String]) -> String {
+    logs.iter().skip(logs.len().saturating_sub(4)).map(|line| format!("\n  {line}")).collect()
+}
+
+/// A transaction to be sent.
+#[derive(Clone, Debug)]
+pub struct Batch<'a> {
+    /// Instructions.
+    pub instructions: Vec<Instruction>,
+    /// Who signs; the first one pays the fee. Each signs once, however often it is named.
+    pub signers: Vec<&'a Keypair>,
+}
+
+/// A cluster.
+#[expect(async_fn_in_trait, reason = "everything here awaits where it is called; nothing is spawned")]
+pub trait Chain {
+    /// Accounts, in the order in which they are asked for.
+    ///
+    /// # Errors
+    /// [`ChainError::Unreachable`].
+    async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError>;
+
+    /// All accounts of the program that begin with these eight bytes.
+    ///
+    /// # Errors
+    /// [`ChainError::Unreachable`].
+    async fn of_kind(&self, discriminator: &[u8]) -> Result<Vec<(Pubkey, Account)>, ChainError>;
+
+    /// Sends a transaction and waits until it is confirmed.
+    ///
+    /// # Errors
+    /// [`ChainError::Refused`], [`ChainError::Unreachable`].
+    async fn send(&self, batch: Batch<'_>) -> Result<(), ChainError>;
+
+    /// Sends transactions that do not depend on each other. Returns when all are confirmed.
+    ///
+    /// # Errors
+    /// The first one's; others may have gone through.
+    async fn send_all(&self, batches: Vec<Batch<'_>>) -> Result<(), ChainError> {
+        for batch in batches {
+            self.send(batch).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Decodes an account of the program.
+///
+/// # Errors
+/// [`ChainError::BadAccount`].
+pub(crate) fn decode<T: Pod + Discriminator>(
+    address: Pubkey,
+    account: &Account,
+) -> Result<Box<T>, ChainError> {
+    decode_copy(&account.data).map_err(|error| ChainError::BadAccount { address, error: error.to_string() })
+}
