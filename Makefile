@@ -91,7 +91,7 @@ lint: ## clippy, with warnings as errors
 
 .PHONY: doc
 doc: setup ## the crates' documentation to target/doc, with warnings as errors
-	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --locked
+	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --features bulwark-sdk/rpc --locked
 
 .PHONY: ci
 ci: ## everything that must pass

@@ -21,7 +21,7 @@ pub fn of(value: &impl std::fmt::Debug) -> Vec<String> {
         let word = &rest[start..];
         let end = word.find(|c| !is_word(c)).unwrap_or(word.len());
         let (word, after) = word.split_at(end);
-        // What a struct, a tuple or a field is called is not a value.
+        // What a struct, a tuple, a field or a variant with fields is called is not a value.
         if !after.starts_with(" {") && !after.starts_with('(') && !after.starts_with(':') {
             leaves.push(word.to_string());
         }

@@ -3,6 +3,7 @@
 use anchor_lang::Discriminator;
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::engine::pool::TrancheKind;
+use bulwark_sdk::engine::price::Age;
 use bulwark_sdk::health::Snapshot;
 use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
 use bulwark_tests::World;
@@ -96,6 +97,8 @@ impl Scene {
                 json!([delta.lots.0.to_string(), delta.notional.0.to_string(), delta.equity.0.to_string()])
             })
         });
+        let old_markets = [Age::Trade, Age::Margin]
+            .map(|age| portfolios::said(snapshot.old_markets(age), |legs| portfolios::legs(&legs)));
         json!({
             "now": self.now.to_string(),
             "slot": self.slot.to_string(),
@@ -108,7 +111,7 @@ impl Scene {
             "senior": senior,
             "nav": nav,
             "deltas": deltas.collect::<Value>(),
-            "oldMarkets": portfolios::said(snapshot.old_markets(), |legs| portfolios::legs(&legs)),
+            "oldMarkets": old_markets,
             "portfolios": (0..self.accounts.len()).map(|n| portfolios::write(self, n, rng)).collect::<Value>(),
         })
     }

@@ -78,8 +78,8 @@ fn widen(account: &MarginAccount, held: &[Position], rng: &mut Rng) -> Box<Margi
     let mut wide = Box::new(*account);
     for (slot, position) in wide.positions.iter_mut().enumerate() {
         let alike: Vec<&Position> = held.iter().filter(|p| usize::from(p.market) == slot % 3).collect();
-        let Some(&&model) = alike.get(rng.index(alike.len().max(1))) else { continue };
-        *position = Position { market: narrow(slot), ..model };
+        let model = alike.get(rng.index(alike.len().max(1)));
+        *position = model.map_or(Position::EMPTY, |&&model| Position { market: narrow(slot), ..model });
     }
     for (slot, collateral) in wide.collaterals.iter_mut().enumerate() {
         collateral.vault = narrow(slot + 1);

@@ -19,6 +19,7 @@ mod governance;
 mod lifecycle;
 mod liquidation;
 mod liquidity;
+mod tokens;
 mod triggers;
 
 pub use backstop::*;
@@ -26,6 +27,7 @@ pub use governance::*;
 pub use lifecycle::*;
 pub use liquidation::*;
 pub use liquidity::*;
+pub use tokens::*;
 pub use triggers::*;
 
 /// Why an instruction can't be built.

@@ -6,7 +6,7 @@
 
 use anchor_lang::solana_program::instruction::Instruction;
 use bulwark::state::{MarginAccount, Market, Vault};
-use bulwark_engine::price::{OracleParams, OracleState};
+use bulwark_engine::price::{Age, OracleParams, OracleState};
 
 use crate::address;
 use crate::health::{HealthError, Snapshot};
@@ -27,9 +27,12 @@ fn is_old((oracle, params): (&OracleState, &OracleParams), now: i64) -> bool {
 }
 
 impl Snapshot<'_> {
+    fn is_priced(market: &Market) -> bool {
+        address::oracle(&market.sources[0]).is_some() && !market.core.is_settling()
+    }
+
     fn market_is_old(&self, market: &Market) -> bool {
-        let priced = address::oracle(&market.sources[0]).is_some() && !market.core.is_settling();
-        priced && is_old((&market.core.oracle, &market.core.params.oracle), self.now)
+        Self::is_priced(market) && is_old((&market.core.oracle, &market.core.params.oracle), self.now)
     }
 
     fn vault_is_old(&self, vault: &Vault) -> bool {
@@ -61,15 +64,22 @@ impl Snapshot<'_> {
         Ok(legs)
     }
 
-    /// What has to be refreshed before pool shares are minted or redeemed: every market whose price is older than half of the
-    /// age that margin allows.
+    /// What has to be refreshed before the pool is valued: markets that hold positions. With [`Age::Trade`], to add liquidity
+    /// and to redeem, each of them; with [`Age::Margin`], to request a redemption and to allocate, those whose price is older
+    /// than half of the age that margin allows.
     ///
     /// # Errors
     /// [`HealthError`] if the snapshot lacks a market.
-    pub fn old_markets(&self) -> Result<Vec<Leg>, HealthError> {
+    pub fn old_markets(&self, age: Age) -> Result<Vec<Leg>, HealthError> {
         let mut legs = Vec::new();
         for index in self.exchange.markets() {
-            if self.market_is_old(self.find_market(index)?) {
+            let market = self.find_market(index)?;
+            let held = market.core.book.long.lots != 0 || market.core.book.short.lots != 0;
+            let old = match age {
+                Age::Trade => Self::is_priced(market),
+                Age::Margin => self.market_is_old(market),
+            };
+            if held && old {
                 legs.push(Leg::Market(index));
             }
         }
@@ -110,7 +120,7 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// [`HealthError`] if the snapshot lacks a market.
-    pub fn refresh_pool(&self) -> Result<Vec<Instruction>, HealthError> {
-        self.old_markets()?.into_iter().filter_map(|leg| self.refresh(leg).transpose()).collect()
+    pub fn refresh_pool(&self, age: Age) -> Result<Vec<Instruction>, HealthError> {
+        self.old_markets(age)?.into_iter().filter_map(|leg| self.refresh(leg).transpose()).collect()
     }
 }

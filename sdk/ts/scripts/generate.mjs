@@ -48,7 +48,8 @@ function patch(name, text) {
   if (name !== join('programs', 'bulwark.ts')) return text;
   // The type of kit 8's extendClient does not resolve for a type parameter.
   const end = /\n {4}\}\);\n {2}\};\n\}\n/g;
-  if ((text.match(end) ?? []).length !== 1) throw new Error('the end of the plugin is not where it was: look at the cast');
+  if ((text.match(end) ?? []).length !== 1)
+    throw new Error('the end of the plugin is not where it was: look at the cast');
   return text.replace(
     end,
     "\n    }) as unknown as Omit<T, 'bulwark'> & { bulwark: BulwarkPlugin };\n  };\n}\n",
@@ -57,15 +58,20 @@ function patch(name, text) {
 
 async function files(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const names = entries.filter((e) => e.isFile()).map((e) => join(e.parentPath, e.name).slice(folder.length + 1));
-  return names.sort();
+  const names = entries
+    .filter((e) => e.isFile())
+    .map((e) => join(e.parentPath, e.name).slice(folder.length + 1));
+  return names.toSorted();
 }
+
+const read = (folder, name) => readFile(join(folder, name), 'utf8').catch(() => undefined);
 
 /** Names of the files that differ between two folders. */
 async function differences(left, right) {
   const names = new Set([...(await files(left)), ...(await files(right).catch(() => []))]);
-  const read = (folder, name) => readFile(join(folder, name), 'utf8').catch(() => undefined);
-  const differ = await Promise.all([...names].map(async (n) => (await read(left, n)) !== (await read(right, n))));
+  const differ = await Promise.all(
+    [...names].map(async (n) => (await read(left, n)) !== (await read(right, n))),
+  );
   return [...names].filter((_, i) => differ[i]);
 }
 
@@ -76,7 +82,9 @@ if (process.argv.includes('--check')) {
   const stale = await differences(fresh, target);
   await rm(fresh, { recursive: true });
   if (stale.length > 0) {
-    console.error(`not what idl/bulwark.json says, run "npm run generate":\n  ${stale.join('\n  ')}`);
+    console.error(
+      `not what idl/bulwark.json says, run "npm run generate":\n  ${stale.join('\n  ')}`,
+    );
     process.exit(1);
   }
 } else {

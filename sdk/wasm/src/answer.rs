@@ -1,6 +1,7 @@
 //! What comes back. Prices are Q32.32 quote units per lot, amounts the smallest units of their token.
 
 use bulwark_sdk::engine::margin::Health;
+use bulwark_sdk::engine::price::Age;
 use bulwark_sdk::engine::tighten::Effect;
 use bulwark_sdk::engine::trade::Order;
 use bulwark_sdk::engine::units::{Price, Side};
@@ -53,7 +54,10 @@ pub fn answer(Request { question, accounts }: &Request) -> Result<Value, String>
         Question::OldLegs { traded } => {
             legs(&accounts.snapshot()?.old_legs(accounts.account()?, *traded).map_err(text)?)
         }
-        Question::OldMarkets => legs(&accounts.snapshot()?.old_markets().map_err(text)?),
+        Question::OldMarkets { strict } => {
+            let age = if *strict { Age::Trade } else { Age::Margin };
+            legs(&accounts.snapshot()?.old_markets(age).map_err(text)?)
+        }
         Question::Pool => pool(accounts),
         Question::ShareValue { tranche, shares } => {
             let value = accounts.snapshot()?.share_value(accounts.pool()?, (*tranche).into(), shares.0);
@@ -175,18 +179,16 @@ fn quote(question: &Question, accounts: &Accounts) -> Result<Value, String> {
 fn distress(snapshot: &Snapshot<'_>, account: &MarginAccount, slot: u64) -> Result<Value, HealthError> {
     let Some(found) = snapshot.distress(account, slot)? else { return Ok(Value::Null) };
     let Distress { health: at, moment, first } = found;
-    let offer = match first {
-        None => Value::Null,
-        Some(market) => {
-            let offer = snapshot.offer(account, market, &found)?;
+    let offer = first.map(|market| {
+        outcome(snapshot.offer(account, market, &found).map(|offer| {
             json!({
                 "market": market,
                 "concession": Int(offer.concession),
                 "fee": Int(offer.fee),
                 "lots": Int(offer.lots),
             })
-        }
-    };
+        }))
+    });
     Ok(json!({ "health": health(at), "elapsed": Int(moment.elapsed), "offer": offer }))
 }
 

@@ -76,8 +76,11 @@ pub enum Question {
         /// Market that it trades in.
         traded: Option<u16>,
     },
-    /// Markets to refresh before pool shares are minted or redeemed.
-    OldMarkets,
+    /// Markets to refresh before the pool is valued.
+    OldMarkets {
+        /// Whether it takes prices as young as for a trade: to add liquidity and to redeem.
+        strict: bool,
+    },
     /// What the pool is worth, and is exposed to.
     Pool,
     /// What shares of a tranche are worth.

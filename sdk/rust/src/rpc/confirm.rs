@@ -61,7 +61,9 @@ impl Client {
         options: &Options,
     ) -> Result<Fate, SendError> {
         let signature = signature_of(transaction);
-        let (mut looks, mut heard) = (0_u32, Instant::now());
+        let unknown = |error| SendError::Unknown { signature, error: Box::new(error) };
+        let begun = Instant::now();
+        let (mut looks, mut heard) = (0_u32, begun);
         loop {
             if looks.is_multiple_of(LOOKS_PER_SENDING) {
                 // Whatever the node says to this, the transaction may have gone out: its status is what counts.
@@ -70,10 +72,9 @@ impl Client {
             looks = looks.wrapping_add(1);
             match self.look(&signature, last_height).await {
                 Ok(Some(fate)) => return Ok(fate),
+                Ok(None) if begun.elapsed() >= options.deadline => return Err(unknown(RpcError::NoVerdict)),
                 Ok(None) => heard = Instant::now(),
-                Err(error) if heard.elapsed() >= options.patience => {
-                    return Err(SendError::Unknown { signature, error: Box::new(error) });
-                }
+                Err(error) if heard.elapsed() >= options.patience => return Err(unknown(error)),
                 Err(_) => {}
             }
             sleep(options.poll).await;

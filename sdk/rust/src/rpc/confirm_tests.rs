@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use solana_keypair::Keypair;
 
 use super::fake::{Chain, FakeNode, Look, landed, unreachable_node};
-use super::{Cause, FeePolicy, Options, Receipt, SendError};
+use super::{Cause, FeePolicy, Options, Receipt, RpcError, SendError};
 
 fn options() -> Options {
     Options { poll: Duration::ZERO, patience: Duration::ZERO, ..Options::default() }
@@ -85,6 +85,15 @@ async fn when_nobody_knows_it_says_so_and_sends_no_other() {
 }
 
 #[tokio::test]
+async fn a_chain_that_stands_still_does_not_keep_it_for_ever() {
+    let look: Look = |_, _, _| Ok(Value::Null);
+    let (node, sent) = send(Chain::default(), look, Options { deadline: Duration::ZERO, ..options() }).await;
+    let Err(SendError::Unknown { error, .. }) = sent else { panic!("{sent:?}") };
+    assert!(matches!(*error, RpcError::NoVerdict), "{error}");
+    assert_eq!(node.0.lock().unwrap().blockhashes, 1);
+}
+
+#[tokio::test]
 async fn a_simulation_that_fails_is_not_sent() {
     let error = json!({ "InstructionError": [1, { "Custom": 7 }] });
     let chain = Chain { simulation: Some(error), ..Chain::default() };
@@ -119,4 +128,11 @@ async fn the_simulation_sizes_the_limit_and_the_fees_of_others_the_price() {
     assert_eq!(capped.price, Some(500_000));
     let free = client.prepare(&instructions, &payer, &options()).await.unwrap();
     assert_eq!((free.price, free.extra, free.instructions.len()), (None, 1, 2));
+}
+
+#[tokio::test]
+async fn sending_can_be_spawned() {
+    let look: Look = |_, _, _| Ok(landed(5, None));
+    let sent = tokio::spawn(async move { send(Chain::default(), look, options()).await.1 });
+    assert!(sent.await.unwrap().is_ok());
 }

@@ -168,3 +168,83 @@ impl Client {
         Ok(Context { all, address: *margin_account, account })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytemuck::Zeroable;
+
+    use super::*;
+    use crate::listings::VaultListing;
+    use crate::rpc::fake::{Chain, FakeNode};
+
+    /// A chain with so many markets and vaults, a margin account, and the listings of it all.
+    fn chain(markets: u16, vaults: u16) -> (Chain, Listings, Pubkey) {
+        let (mut chain, margin) = (Chain { seen: 77, ..Chain::default() }, Pubkey::new_unique());
+        let mut clock = [0_u8; 40];
+        clock[..8].copy_from_slice(&76_u64.to_le_bytes());
+        clock[32..].copy_from_slice(&1_700_000_000_i64.to_le_bytes());
+        chain.accounts.insert(address::CLOCK.to_string(), (Pubkey::new_unique(), clock.to_vec()));
+        let exchange = Exchange { market_count: markets, vault_count: vaults, ..Zeroable::zeroed() };
+        chain.put(address::exchange(), &exchange);
+        chain.put::<Pool>(address::pool(), &Zeroable::zeroed());
+        chain.put::<InsuranceFund>(address::insurance_fund(), &Zeroable::zeroed());
+        chain.put(margin, &MarginAccount { incarnation: 5, ..Zeroable::zeroed() });
+        for index in 0..markets {
+            chain.put(address::market(index), &Market { index, ..Zeroable::zeroed() });
+        }
+        let listed = (0..vaults).map(|index| {
+            let listing = VaultListing::of_mint(Pubkey::new_unique(), address::TOKEN_PROGRAM);
+            chain.put(listing.address, &Vault { index, ..Zeroable::zeroed() });
+            listing
+        });
+        let listings = Listings::new(listed.collect(), &exchange);
+        (chain, listings, margin)
+    }
+
+    #[tokio::test]
+    async fn everything_comes_in_one_round_trip() {
+        let (chain, listings, margin) = chain(32, 9);
+        let (node, client) = FakeNode::client(chain);
+        let context = client.context(&listings, &margin).await.unwrap();
+        assert_eq!(node.0.lock().unwrap().reads.len(), 1);
+        assert_eq!((context.all.slot, context.all.clock_slot, context.all.now), (77, 76, 1_700_000_000));
+        assert_eq!((context.margin().address, context.margin().account.incarnation), (margin, 5));
+        let snapshot = context.snapshot();
+        assert_eq!((snapshot.markets.len(), snapshot.vaults.len(), snapshot.now), (32, 9, 1_700_000_000));
+        assert!(snapshot.markets.iter().all(|(index, market)| *index == market.index));
+    }
+
+    #[tokio::test]
+    async fn beyond_a_hundred_accounts_the_rest_is_not_older() {
+        let (chain, listings, _) = chain(32, 100);
+        let (node, client) = FakeNode::client(chain);
+        assert_eq!(client.market_context(&listings).await.unwrap().vaults.len(), 100);
+        let reads = node.0.lock().unwrap().reads.clone();
+        assert_eq!(reads, [serde_json::Value::Null, serde_json::json!(77)]);
+    }
+
+    #[tokio::test]
+    async fn listings_that_are_out_of_date_are_told() {
+        let (chain, listings, margin) = chain(3, 2);
+        let (node, client) = FakeNode::client(chain);
+        let outdated = async || client.context(&listings, &margin).await;
+        assert!(outdated().await.is_ok());
+        let more = Exchange { market_count: 4, vault_count: 2, ..Zeroable::zeroed() };
+        node.0.lock().unwrap().put(address::exchange(), &more);
+        assert!(matches!(outdated().await, Err(RpcError::ListingsOutOfDate)), "one more market");
+        node.0.lock().unwrap().accounts.remove(&address::market(1).to_string());
+        assert!(matches!(outdated().await, Err(RpcError::ListingsOutOfDate)), "one market less");
+    }
+
+    #[tokio::test]
+    async fn an_account_of_another_program_is_refused() {
+        let (mut chain, listings, margin) = chain(1, 1);
+        let foreign = Pubkey::new_unique();
+        chain.accounts.get_mut(&address::pool().to_string()).unwrap().0 = foreign;
+        let (_, client) = FakeNode::client(chain);
+        let refused = client.context(&listings, &margin).await;
+        assert!(matches!(refused, Err(RpcError::WrongOwner { owner, .. }) if owner == foreign));
+        let missing = client.context(&listings, &Pubkey::new_unique()).await;
+        assert!(matches!(missing, Err(RpcError::Missing { what: "margin account", .. })));
+    }
+}

@@ -53,6 +53,9 @@ pub enum RpcError {
     /// Bytes that are not what the node says.
     #[error("the node's answer about {0} can't be read: use another node")]
     Garbled(Pubkey),
+    /// A transaction that is neither included nor expired.
+    #[error("the chain neither includes it nor lets its blockhash expire: check that the chain moves")]
+    NoVerdict,
     /// Not a lookup table, or one that is being closed.
     #[error("{0} is no lookup table, or is being closed: use another one")]
     UnusableTable(Pubkey),

@@ -156,8 +156,13 @@ fn account_in(logs: &[String]) -> Option<String> {
     logs.iter().rev().find_map(named)
 }
 
+/// What a program says for itself: token programs begin with `Error:`; the system program writes lines of its own.
 fn last_error(logs: &[String]) -> Option<String> {
-    logs.iter().rev().find_map(|line| line.strip_prefix("Program log: Error: ").map(ToString::to_string))
+    let said = |line: &String| match line.strip_prefix("Program log: Error: ") {
+        Some(message) => Some(message.to_string()),
+        None => (!line.starts_with("Program ") && line != "Log truncated").then(|| line.clone()),
+    };
+    logs.iter().rev().find_map(said)
 }
 
 impl fmt::Display for Cause {
@@ -238,6 +243,17 @@ mod tests {
         ];
         let message = Some("insufficient funds".to_string());
         assert_eq!(failure(6000, &logs).cause, Cause::Other { program: TOKEN_PROGRAM, code: 6000, message });
+    }
+
+    #[test]
+    fn the_system_programs_error_is_told_in_its_words() {
+        let logs = [
+            format!("Program {SYSTEM_PROGRAM} invoke [1]"),
+            "Transfer: insufficient lamports 5, need 7".to_string(),
+            format!("Program {SYSTEM_PROGRAM} failed: custom program error: 0x1"),
+        ];
+        let text = failure(1, &logs).to_string();
+        assert!(text.ends_with(": Transfer: insufficient lamports 5, need 7"), "{text}");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! A node for tests: answers what it is told to, and remembers what was sent.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
+use anchor_lang::Discriminator;
+use anchor_lang::prelude::Pubkey;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytemuck::Pod;
 use serde_json::{Value, json};
 use solana_commitment_config::CommitmentConfig;
 use solana_hash::Hash;
@@ -41,6 +45,10 @@ pub(super) struct Chain {
     pub(super) on_look: Option<Look>,
     /// Fees of the last slots.
     pub(super) fees: Vec<u64>,
+    /// Accounts: owner and data.
+    pub(super) accounts: BTreeMap<String, (Pubkey, Vec<u8>)>,
+    /// Least slot that each question about several accounts asked for.
+    pub(super) reads: Vec<Value>,
 }
 
 #[derive(Clone)]
@@ -54,6 +62,23 @@ pub(super) fn landed(slot: u64, err: Option<Value>) -> Value {
 
 pub(super) fn unreachable_node() -> Error {
     ErrorKind::Custom("nobody answers".to_string()).into()
+}
+
+impl Chain {
+    fn account(&self, key: &str) -> Value {
+        self.accounts.get(key).map_or(Value::Null, |(owner, data)| {
+            json!({
+                "lamports": 1, "owner": owner.to_string(), "executable": false, "rentEpoch": 0,
+                "space": data.len(), "data": [STANDARD.encode(data), "base64"],
+            })
+        })
+    }
+
+    /// Puts an account of the program.
+    pub(super) fn put<T: Pod + Discriminator>(&mut self, key: Pubkey, value: &T) {
+        let data = [T::DISCRIMINATOR, bytemuck::bytes_of(value)].concat();
+        self.accounts.insert(key.to_string(), (crate::address::PROGRAM, data));
+    }
 }
 
 impl FakeNode {
@@ -102,6 +127,13 @@ impl FakeNode {
             }),
             RpcRequest::GetRecentPrioritizationFees => {
                 chain.fees.iter().map(|fee| json!({ "slot": 1, "prioritizationFee": fee })).collect()
+            }
+            RpcRequest::GetMultipleAccounts => {
+                chain.reads.push(params[1]["minContextSlot"].clone());
+                let keys = params[0].as_array().unwrap();
+                assert!(keys.len() <= 100, "a node refuses more");
+                let all = keys.iter().map(|key| chain.account(key.as_str().unwrap()));
+                json!({ "context": slot, "value": all.collect::<Vec<_>>() })
             }
             other => panic!("{other} was not to be asked"),
         })

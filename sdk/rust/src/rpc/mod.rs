@@ -11,6 +11,7 @@
 //! | [`tables`] | address lookup tables of the exchange |
 //! | [`failure`] | why a transaction failed, in the program's own words |
 //! | [`stream`] | accounts and events as they change |
+//! | [`from_env`](Client::from_env), [`wallet`] | where and who, from the environment |
 //!
 //! ```no_run
 //! use bulwark_sdk::rpc::{Client, Options};
@@ -43,6 +44,7 @@ mod confirm;
 mod confirm_tests;
 mod connection;
 pub mod context;
+mod environment;
 mod error;
 pub mod failure;
 #[cfg(test)]
@@ -56,6 +58,7 @@ pub mod stream;
 pub mod tables;
 
 pub use context::{Context, MarketContext};
+pub use environment::{WalletError, wallet};
 pub use error::{RpcError, SendError};
 pub use failure::{Cause, Failure};
 pub use fees::FeePolicy;

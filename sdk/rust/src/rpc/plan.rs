@@ -100,17 +100,31 @@ impl Client {
         let mut transactions = split(packing, refreshes, instructions)?;
         let last = transactions.pop().unwrap_or_default();
         for ahead in &transactions {
-            self.send(ahead, signers, options).await?;
+            self.send(ahead, signers, options).await.map_err(|error| error.behind(ahead.len()))?;
         }
-        self.send(&last, signers, options).await
+        let in_front = last.len().saturating_sub(instructions.len());
+        self.send(&last, signers, options).await.map_err(|error| error.behind(in_front))
+    }
+}
+
+impl SendError {
+    /// Numbers instructions as the caller does, who did not see so many in front.
+    fn behind(mut self, in_front: usize) -> Self {
+        if let Self::Failed(failure) = &mut self {
+            failure.instruction = failure.instruction.and_then(|index| index.checked_sub(in_front));
+        }
+        self
     }
 }
 
 #[cfg(test)]
 mod tests {
     use anchor_lang::prelude::AccountMeta;
+    use serde_json::json;
+    use solana_keypair::Keypair;
 
     use super::*;
+    use crate::rpc::fake::{Chain, FakeNode};
 
     fn naming(accounts: usize) -> Instruction {
         let keys = (0..accounts).map(|_| AccountMeta::new(Pubkey::new_unique(), false));
@@ -142,6 +156,19 @@ mod tests {
         assert_eq!(ahead.concat(), refreshes[near..], "each refresh once, in order");
         let fuller = [&refreshes[..=near], &main[..]].concat();
         assert!(packing.fits(&fuller).is_err(), "no more would have fitted");
+    }
+
+    #[tokio::test]
+    async fn a_failure_names_the_callers_instruction() {
+        for (failed, named) in [(1, None), (2, None), (3, Some(0)), (4, Some(1))] {
+            // The compute limit is instruction 0, the refreshes are 1 and 2.
+            let error = json!({ "InstructionError": [failed, { "Custom": 7 }] });
+            let (_, client) = FakeNode::client(Chain { simulation: Some(error), ..Chain::default() });
+            let (refreshes, main) = ([naming(1), naming(1)], [naming(2), naming(2)]);
+            let sent = client.send_after(&refreshes, &main, &[&Keypair::new()], &Options::default()).await;
+            let Err(SendError::Failed(failure)) = sent else { panic!("{sent:?}") };
+            assert_eq!(failure.instruction, named);
+        }
     }
 
     #[test]

@@ -37,12 +37,16 @@ pub struct Options {
     pub poll: Duration,
     /// How long the node may fail to answer, once something was sent, before [`SendError::Unknown`].
     pub patience: Duration,
+    /// How long one blockhash may take to be included or to expire, before [`SendError::Unknown`]: a chain that stands still, or
+    /// was begun anew, does neither.
+    pub deadline: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let (poll, patience) = (Duration::from_millis(400), Duration::from_secs(60));
-        Self { fee: FeePolicy::None, tables: Vec::new(), resigns: 2, poll, patience }
+        let (poll, patience, deadline) =
+            (Duration::from_millis(400), Duration::from_secs(60), Duration::from_secs(300));
+        Self { fee: FeePolicy::None, tables: Vec::new(), resigns: 2, poll, patience, deadline }
     }
 }
 

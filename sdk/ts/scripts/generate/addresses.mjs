@@ -21,9 +21,15 @@ export async function wellKnownAddresses(program) {
     ['juniorMint', "Mint of the junior tranche's pool shares.", await derive('shares', 'junior')],
     ['seniorMint', "Mint of the senior tranche's pool shares.", await derive('shares', 'senior')],
     ['backstopMint', "Mint of the backstop's shares.", await derive('shares', 'backstop')],
-    ['programData', 'Data account of the deployed program: names the upgrade authority.', programData],
+    [
+      'programData',
+      'Data account of the deployed program: names the upgrade authority.',
+      programData,
+    ],
   ].map(([name, docs, key]) => ({ name, docs, address: key }));
   const indices = Array.from({ length: MAX_MARKETS }, (_, index) => index);
-  const markets = await Promise.all(indices.map((i) => derive('market', getU16Encoder().encode(i))));
+  const markets = await Promise.all(
+    indices.map((i) => derive('market', getU16Encoder().encode(i))),
+  );
   return { single, markets };
 }

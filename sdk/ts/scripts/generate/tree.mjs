@@ -22,7 +22,10 @@ import {
 /** The tree to render: events as types, addresses that can be derived, plain numbers, and padding that nobody has to write. */
 export function prepare(idl, addresses) {
   const root = rootNodeFromAnchor(readable(idl));
-  const codama = createFromRoot({ ...root, program: { ...root.program, ...replacements(root.program, idl) } });
+  const codama = createFromRoot({
+    ...root,
+    program: { ...root.program, ...replacements(root.program, idl) },
+  });
   codama.update(bottomUpTransformerVisitor(transformers(addresses)));
   return codama.getRoot();
 }
@@ -33,9 +36,11 @@ export function prepare(idl, addresses) {
  */
 function readable(idl) {
   const instructions = idl.instructions.map((instruction) => {
-    const accounts = instruction.accounts.map(({ pda: _, ...account }) => account);
+    const accounts = instruction.accounts.map(({ pda: _pda, ...account }) => account);
     const taken = new Set(accounts.map((account) => account.name));
-    const args = instruction.args.map((arg) => (taken.has(arg.name) ? { ...arg, name: 'amount' } : arg));
+    const args = instruction.args.map((arg) =>
+      taken.has(arg.name) ? { ...arg, name: 'amount' } : arg,
+    );
     return { ...instruction, accounts, args };
   });
   return { ...idl, instructions };
@@ -44,7 +49,11 @@ function readable(idl) {
 function replacements(program, idl) {
   const docs = new Map(idl.types.map((type) => [type.name.toLowerCase(), type.docs]));
   const events = program.events.map((event) =>
-    definedTypeNode({ name: event.name, docs: docs.get(event.name.toLowerCase()), type: event.data.type }),
+    definedTypeNode({
+      name: event.name,
+      docs: docs.get(event.name.toLowerCase()),
+      type: event.data.type,
+    }),
   );
   return {
     // The renderer knows no events, and what it renders of errors leaves their messages out of production builds.
@@ -55,22 +64,32 @@ function replacements(program, idl) {
   };
 }
 
+const key = (name, docs) => variablePdaSeedNode(name, publicKeyTypeNode(), docs);
+const number = (name, format, docs) => variablePdaSeedNode(name, numberTypeNode(format), docs);
+const text = (seed) => constantPdaSeedNodeFromString('utf8', seed);
+const pda = (name, docs, seeds) => pdaNode({ name, docs, seeds });
+
 /** Seeds as in sdk/rust/src/address.rs. */
 function pdas() {
-  const key = (name, docs) => variablePdaSeedNode(name, publicKeyTypeNode(), docs);
-  const number = (name, format, docs) => variablePdaSeedNode(name, numberTypeNode(format), docs);
-  const text = (seed) => constantPdaSeedNodeFromString('utf8', seed);
-  const pda = (name, docs, seeds) => pdaNode({ name, docs, seeds });
   return [
     pda('vault', 'Vault of a mint.', [text('vault'), key('mint', 'Mint of the token.')]),
-    pda('vaultTokens', "Token account of a mint's vault.", [text('tokens'), key('mint', 'Mint of the token.')]),
-    pda('market', 'Market with this index.', [text('market'), number('index', 'u16', 'Index of the market.')]),
+    pda('vaultTokens', "Token account of a mint's vault.", [
+      text('tokens'),
+      key('mint', 'Mint of the token.'),
+    ]),
+    pda('market', 'Market with this index.', [
+      text('market'),
+      number('index', 'u16', 'Index of the market.'),
+    ]),
     pda('marginAccount', 'Margin account of an owner.', [
       text('margin'),
       key('owner', 'Owner.'),
       number('subId', 'u16', "Which of the owner's accounts."),
     ]),
-    pda('change', 'Governance change with this number.', [text('change'), number('nonce', 'u64', 'Its number.')]),
+    pda('change', 'Governance change with this number.', [
+      text('change'),
+      number('nonce', 'u64', 'Its number.'),
+    ]),
     pda('redeemTicket', 'Redeem ticket of a provider.', [
       text('redeem'),
       key('owner', 'Provider.'),
@@ -88,7 +107,10 @@ function transformers(addresses) {
   const known = new Map(addresses.single.map(({ name, address }) => [name, address]));
   return [
     // `Quote(i64)` and its like: a number, not a tuple of one.
-    { select: '[tupleTypeNode]', transform: (node) => (node.items.length === 1 ? node.items[0] : node) },
+    {
+      select: '[tupleTypeNode]',
+      transform: (node) => (node.items.length === 1 ? node.items[0] : node),
+    },
     { select: '[arrayTypeNode]', transform: bytes },
     { select: '[structFieldTypeNode]', transform: unwritten },
     { select: '[instructionAccountNode]', transform: (node) => defaulted(node, known) },
@@ -97,19 +119,26 @@ function transformers(addresses) {
 
 function bytes(node) {
   const isBytes = node.item.kind === 'numberTypeNode' && node.item.format === 'u8';
-  return isBytes && node.count.kind === 'fixedCountNode' ? fixedSizeTypeNode(bytesTypeNode(), node.count.value) : node;
+  return isBytes && node.count.kind === 'fixedCountNode'
+    ? fixedSizeTypeNode(bytesTypeNode(), node.count.value)
+    : node;
 }
 
 /** Padding and reserved bytes are zero when written. */
 function unwritten(node) {
   if (!/^(padding\d*|reserved)$/.test(node.name)) return node;
-  return structFieldTypeNode({ ...node, defaultValue: zero(node.type), defaultValueStrategy: 'omitted' });
+  return structFieldTypeNode({
+    ...node,
+    defaultValue: zero(node.type),
+    defaultValueStrategy: 'omitted',
+  });
 }
 
 function zero(type) {
   if (type.kind === 'numberTypeNode') return numberValueNode(0);
   if (type.kind === 'fixedSizeTypeNode') return bytesValueNode('base16', '00'.repeat(type.size));
-  if (type.kind === 'arrayTypeNode') return arrayValueNode(Array.from({ length: type.count.value }, () => zero(type.item)));
+  if (type.kind === 'arrayTypeNode')
+    return arrayValueNode(Array.from({ length: type.count.value }, () => zero(type.item)));
   throw new Error(`no zero for ${type.kind}`);
 }
 
@@ -118,7 +147,10 @@ function defaulted(node, known) {
   const { defaultValue, ...rest } = node;
   const address = known.get(node.name);
   if (address && !node.isOptional) {
-    return instructionAccountNode({ ...rest, defaultValue: publicKeyValueNode(address, node.name) });
+    return instructionAccountNode({
+      ...rest,
+      defaultValue: publicKeyValueNode(address, node.name),
+    });
   }
   // A recorded payer is nobody's to choose.
   return defaultValue?.kind === 'payerValueNode' && !node.isSigner ? rest : node;
