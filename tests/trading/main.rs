@@ -33,4 +33,5 @@ mod trigger_waits;
 mod triggers;
 mod unwinds;
 mod validity;
+mod view;
 mod volatility;

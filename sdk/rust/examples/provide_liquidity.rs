@@ -3,12 +3,12 @@
 //! It values every market, so it takes a lookup table of the exchange once there are many: name one in `BULWARK_TABLE`.
 //! Run it with `cargo run -p bulwark-sdk --features rpc --example provide_liquidity`.
 
+use bulwark_sdk::address;
 use bulwark_sdk::engine::pool::TrancheKind;
+use bulwark_sdk::engine::price::Age;
 use bulwark_sdk::instruction as ix;
-use bulwark_sdk::refresh::Leg;
-use bulwark_sdk::rpc::{Client, MarketContext, Options, wallet};
+use bulwark_sdk::rpc::{Client, Options, wallet};
 use bulwark_sdk::units::format_amount;
-use bulwark_sdk::{Instruction, address};
 use solana_signer::Signer;
 
 const TRANCHE: TrancheKind = TrancheKind::Junior;
@@ -22,7 +22,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let listings = client.listings().await?;
     let context = client.market_context(&listings).await?;
-    client.send_after(&refreshes(&context)?, &[], &[&wallet], &options).await?;
+    // The pool is valued at prices as young as for a trade.
+    let refreshes = context.snapshot().refresh_pool(Age::Trade)?;
+    client.send_after(&[], &refreshes, &[&wallet], &options).await?;
 
     let context = client.market_context(&listings).await?;
     let decimals = context.exchange.quote_decimals;
@@ -40,18 +42,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ix::create_associated_token(owner, owner, share_mint),
         ix::add_liquidity(&listings, TRANCHE, accounts, (amount, least))?,
     ];
-    let receipt = client.send_after(&refreshes(&context)?, &instructions, &[&wallet], &options).await?;
+    let refreshes = context.snapshot().refresh_pool(Age::Trade)?;
+    let receipt = client.send_after(&refreshes, &instructions, &[&wallet], &options).await?;
     println!("{}: {:?}", receipt.signature, receipt.events.last());
 
     let context = client.market_context(&listings).await?;
     let worth = context.snapshot().share_value(&context.pool, TRANCHE, expected)?;
     println!("{expected} shares expected, worth {}", format_amount(i64::try_from(worth)?, decimals));
     Ok(())
-}
-
-/// The pool is valued at prices as young as for a trade: all of them anew.
-fn refreshes(context: &MarketContext) -> Result<Vec<Instruction>, Box<dyn std::error::Error>> {
-    let snapshot = context.snapshot();
-    let all = context.markets.keys().map(|index| snapshot.refresh(Leg::Market(*index)));
-    Ok(all.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
 }

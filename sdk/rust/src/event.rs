@@ -101,7 +101,8 @@ pub fn parse_log<S: AsRef<str>>(lines: &[S]) -> ParsedLog {
                 parsed.events.extend(STANDARD.decode(data).ok().and_then(|d| Event::decode(&d)));
             }
         } else if let Some((id, what)) = line.strip_prefix("Program ").and_then(|l| l.split_once(' ')) {
-            if what.starts_with("invoke [") {
+            // What a program logs of itself, `Program log: …`, is no call.
+            if what.starts_with("invoke [") && !id.ends_with(':') {
                 stack.push(id);
             } else if (what == "success" || what.starts_with("failed")) && stack.last() == Some(&id) {
                 stack.pop();
@@ -138,6 +139,19 @@ mod tests {
         let parsed = parse_log(&log);
         let event = Event::InvariantsChecked(events::InvariantsChecked { ok: true });
         assert_eq!(parsed, ParsedLog { events: vec![event.clone(), event], truncated: false });
+    }
+
+    #[test]
+    fn what_a_program_logs_is_no_call() {
+        let (ours, other) = (address::PROGRAM.to_string(), address::SYSTEM_PROGRAM.to_string());
+        let log = [
+            format!("Program {ours} invoke [1]"),
+            format!("Program {other} invoke [2]"),
+            "Program log: invoke [3]".to_string(),
+            format!("Program {other} success"),
+            line(),
+        ];
+        assert_eq!(parse_log(&log).events.len(), 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use anchor_lang::solana_program::instruction::Instruction;
 use bulwark::state::{MarginAccount, Market, Vault};
-use bulwark_engine::price::{Age, OracleParams, OracleState};
+use bulwark_engine::price::{Age, OracleParams, OracleState, Validity};
 
 use crate::address;
 use crate::health::{HealthError, Snapshot};
@@ -21,9 +21,10 @@ pub enum Leg {
     Vault(u16),
 }
 
-/// Half of what margin allows: there is time for the transaction to land.
+/// Half of what margin allows, so that there is time for the transaction to land; or not Fresh, which the next print may be.
 fn is_old((oracle, params): (&OracleState, &OracleParams), now: i64) -> bool {
-    now.saturating_sub(oracle.publish_time) > i64::from(params.max_margin_age / 2) || oracle.divergent != 0
+    let old = now.saturating_sub(oracle.publish_time) > i64::from(params.max_margin_age / 2);
+    old || oracle.validity(params, Age::Margin, now) != Ok(Validity::Fresh)
 }
 
 impl Snapshot<'_> {
@@ -41,7 +42,8 @@ impl Snapshot<'_> {
     }
 
     /// What has to be refreshed before an account trades in `traded`, or does something else that asks for its margin: the
-    /// traded market in any case, of the rest what is older than half of the age that margin allows. Markets come first.
+    /// traded market in any case, of the rest what is older than half of the age that margin allows, or wide or disputed. Markets
+    /// come first.
     ///
     /// # Errors
     /// [`HealthError`] if the snapshot lacks a leg.
