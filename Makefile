@@ -11,7 +11,7 @@ export BULWARK_SO
 
 .PHONY: help
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## check this machine, and install what is missing
@@ -64,6 +64,26 @@ idl: setup ## the interface description for clients, to idl/bulwark.json
 
 idl-check: setup ## fail when idl/bulwark.json is not what the program says
 	scripts/idl.sh --check
+
+.PHONY: wasm sdk-ts-build sdk-ts e2e-ts
+wasm: setup ## the engine for the TypeScript SDK, to sdk/ts/src/engine/bytes.ts
+	scripts/wasm.sh
+
+sdk-ts-build: wasm ## the TypeScript SDK to sdk/ts/dist
+	@scripts/setup.sh node
+	npm run --silent build -w sdk/ts
+
+sdk-ts: sdk-ts-build ## the TypeScript SDK: what is generated is current, lint, types, tests, package, documentation
+	npm run --silent generate:check -w sdk/ts
+	npm run --silent lint -w sdk/ts
+	npm run --silent types -w sdk/ts
+	npm run --silent test -w sdk/ts
+	npm run --silent package:check -w sdk/ts
+	npm run --silent docs -w sdk/ts
+
+e2e-ts: binaries wasm ## the TypeScript SDK against a localnet of its own
+	@scripts/setup.sh node
+	npm run --silent test:e2e -w sdk/ts
 
 .PHONY: selftest
 selftest: setup ## check the SBF toolchain: wide integers, memory and panics against the host

@@ -11,8 +11,10 @@
 //! | [`oracles`] | prices: they walk by themselves, stand where a test puts them, or freeze |
 //! | [`wallets`] | who is funded, and the files with their keys |
 //! | [`network`] | all of it together |
+//! | [`control`] | commands for one that runs |
 
 pub mod cheats;
+pub mod control;
 pub mod endpoint;
 pub mod network;
 pub mod oracles;

@@ -1,13 +1,17 @@
 //! `make localnet`: a whole Bulwark on this machine, until Ctrl-C.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Result;
+use bulwark_localnet::control::{Command, HELP};
 use bulwark_localnet::endpoint::Ports;
 use bulwark_localnet::{Description, Localnet, Options};
 use clap::Parser;
+use serde_json::json;
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// A local Solana endpoint with Bulwark on it: two markets, moving oracles, funded wallets. Runs until Ctrl-C.
@@ -32,6 +36,10 @@ struct Cli {
     /// Prints one line of JSON when it is ready: the content of localnet.json.
     #[arg(long)]
     json: bool,
+    /// Takes commands on stdin, a line each, answers each with a line, and ends when stdin is closed. At a terminal
+    /// commands are taken in any case.
+    #[arg(long)]
+    control: bool,
     /// Folder for keys and localnet.json.
     #[arg(long, value_name = "DIR")]
     folder: Option<PathBuf>,
@@ -58,9 +66,19 @@ impl Cli {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(&Cli::parse()).await {
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("localnet: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run(&cli));
+    // A thread may wait for the next line of a terminal: nobody waits for it.
+    runtime.shutdown_background();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("localnet: {error:#}");
@@ -72,7 +90,7 @@ async fn main() -> ExitCode {
 async fn run(cli: &Cli) -> Result<()> {
     let since = Instant::now();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let network = tokio::select! {
+    let mut network = tokio::select! {
         network = Localnet::start(cli.options()) => network?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
@@ -85,8 +103,32 @@ async fn run(cli: &Cli) -> Result<()> {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        () = obey(cli, &mut network) => {}
     }
     network.stop().await
+}
+
+/// Does what stdin says, until it is closed; does nothing for ever where it is not to be read.
+async fn obey(cli: &Cli, network: &mut Localnet) {
+    if !cli.control && !std::io::stdin().is_terminal() {
+        return std::future::pending().await;
+    }
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let done = match Command::parse(&line) {
+            Ok(command) => command.run(network).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Ok(()) if cli.json => println!("{}", json!({ "done": line.trim() })),
+            Ok(()) => println!("done"),
+            Err(error) if cli.json => println!("{}", json!({ "error": format!("{error:#}") })),
+            Err(error) => println!("{error:#}"),
+        }
+    }
 }
 
 fn show(description: &Description, since: Instant) {
@@ -105,5 +147,5 @@ fn show(description: &Description, since: Instant) {
         let path = wallet.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
         println!("  {name:10} {} {path}", wallet.pubkey);
     }
-    println!("\nCtrl-C stops it.");
+    println!("\nCtrl-C stops it. Commands:\n{HELP}");
 }

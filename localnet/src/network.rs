@@ -222,12 +222,13 @@ impl Localnet {
         self.endpoint.drop_connections().await
     }
 
-    /// Begins anew, at the same URLs, with an empty chain that is made an exchange again.
+    /// Begins anew, at the same URLs: an empty chain that is made an exchange again, and first prices.
     ///
     /// # Errors
     /// As [`Localnet::start`].
     pub async fn reset(&mut self) -> Result<()> {
         self.oracles.stop();
+        self.oracles.restore().await;
         self.endpoint.restart().await?;
         self.set_stage().await
     }

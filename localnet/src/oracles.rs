@@ -36,7 +36,7 @@ struct Feed {
     frozen: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Feeds {
     by_asset: BTreeMap<String, Feed>,
     /// State of the random numbers.
@@ -46,6 +46,8 @@ struct Feeds {
 /// The oracles of a network.
 pub struct Oracles {
     feeds: Arc<Mutex<Feeds>>,
+    /// As they were at first.
+    first: Feeds,
     cheats: Arc<Cheats>,
     walker: Option<JoinHandle<()>>,
 }
@@ -68,8 +70,8 @@ impl Oracles {
                 bail!("{asset} has two feeds: a local network has one for each asset");
             }
         }
-        let feeds = Arc::new(Mutex::new(Feeds { by_asset, random: seed }));
-        Ok(Self { feeds, cheats, walker: None })
+        let first = Feeds { by_asset, random: seed };
+        Ok(Self { feeds: Arc::new(Mutex::new(first.clone())), first, cheats, walker: None })
     }
 
     /// Prints every second from now on.
@@ -89,6 +91,11 @@ impl Oracles {
                 }
             }
         }));
+    }
+
+    /// Puts every feed back to where it began.
+    pub(crate) async fn restore(&self) {
+        *self.feeds.lock().await = self.first.clone();
     }
 
     pub(crate) fn stop(&mut self) {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anchor_lang::pubkey;
 use anchor_lang::solana_program::program_option::COption;
 use anchor_lang::solana_program::program_pack::Pack;
 use anchor_spl::token::spl_token;
@@ -17,8 +16,6 @@ use solana_signer::Signer;
 
 use crate::cheats::Cheats;
 
-/// Associated token program.
-const ASSOCIATED: Pubkey = pubkey!("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL");
 /// The mint of wrapped SOL.
 pub const WRAPPED_SOL: Pubkey = spl_token::native_mint::ID;
 /// Lamports of a SOL.
@@ -80,8 +77,7 @@ pub struct WalletFile {
 /// The associated token account of an owner, for a classic mint.
 #[must_use]
 pub fn associated(owner: &Pubkey, mint: &Pubkey) -> Pubkey {
-    let seeds = [owner.as_ref(), address::TOKEN_PROGRAM.as_ref(), mint.as_ref()];
-    Pubkey::find_program_address(&seeds, &ASSOCIATED).0
+    address::associated_token(owner, mint, &address::TOKEN_PROGRAM)
 }
 
 impl Wallets {

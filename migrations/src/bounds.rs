@@ -56,9 +56,9 @@ pub(crate) fn check<T: Described>(
         let [value, min, max] = [value, min, max].map(|number| field.unit.show(number, place.decimals));
         let message = format!("{value} is outside {min} to {max}");
         let path = place.path(document, field.name);
-        match document.find(&path) {
-            Some(entry) => document.wrong(&path, entry, message),
-            None => document.wrong_default(&path, message),
+        // That one which has to be there is missing has been said.
+        if field.optional || document.find(&path).is_some() {
+            document.wrong_at(&path, message);
         }
     }
 }

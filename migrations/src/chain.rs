@@ -42,7 +42,7 @@ fn tail(logs: &[String]) -> String {
 pub struct Batch<'a> {
     /// Instructions.
     pub instructions: Vec<Instruction>,
-    /// Who signs; the first one pays the fee. Each signs once, however often it is named.
+    /// Who may have to sign; the first one pays the fee. Each signs once, however often it is named, and nobody in vain.
     pub signers: Vec<&'a Keypair>,
 }
 
@@ -55,11 +55,11 @@ pub trait Chain {
     /// [`ChainError::Unreachable`].
     async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError>;
 
-    /// All accounts of the program that begin with these eight bytes.
+    /// All accounts of the program that are of a type.
     ///
     /// # Errors
-    /// [`ChainError::Unreachable`].
-    async fn of_kind(&self, discriminator: &[u8]) -> Result<Vec<(Pubkey, Account)>, ChainError>;
+    /// [`ChainError::Unreachable`], [`ChainError::BadAccount`].
+    async fn all<T: Pod + Discriminator>(&self) -> Result<Vec<(Pubkey, Box<T>)>, ChainError>;
 
     /// Sends a transaction and waits until it is confirmed.
     ///

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 
+use bulwark_sdk::Pubkey;
 use serde::Serialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -133,14 +134,26 @@ impl<'a> Document<'a> {
         self.report(entry.spanned.span(), path, message.into());
     }
 
+    /// An address at a path.
+    pub(crate) fn key(&self, path: &str) -> Option<Pubkey> {
+        let key = self.text(path)?.parse().ok();
+        if key.is_none() {
+            self.wrong_at(path, "must be an address in base58");
+        }
+        key
+    }
+
+    /// Notes a mistake of whatever is at a path, or of its absence.
+    pub(crate) fn wrong_at(&self, path: &str, message: impl Into<String>) {
+        match self.find(path) {
+            Some(entry) => self.wrong(path, entry, message),
+            None => self.absent(path, message.into()),
+        }
+    }
+
     /// Notes that a value is missing.
     pub(crate) fn missing(&self, path: &str) {
         self.absent(path, "is missing".to_string());
-    }
-
-    /// Notes a mistake of a value that was left out.
-    pub(crate) fn wrong_default(&self, path: &str, message: String) {
-        self.absent(path, message);
     }
 
     /// Notes a mistake at the table that a path would be in.

@@ -7,16 +7,16 @@ use bulwark_sdk::engine::collateral::CollateralParams;
 use bulwark_sdk::engine::governance::{ExchangeParams, InsuranceParams};
 use bulwark_sdk::engine::market::MarketParams;
 use bulwark_sdk::engine::pool::PoolParams;
-use bulwark_sdk::program::governance::require_sources;
-use bulwark_sdk::program::oracle::{OWNERS, OracleSource, SourceKind};
+use bulwark_sdk::program::oracle::OracleSource;
 use bulwark_sdk::program::state::{Exchange, MarketStatus};
 use thiserror::Error;
 
 use crate::bounds;
+use crate::document::Document;
 pub use crate::document::Problem;
-use crate::document::{Document, Entry};
 use crate::fields::{self, Decimals, Place};
 use crate::party::Role;
+use crate::sources;
 
 /// Why a file can't be used.
 #[derive(Debug, Error)]
@@ -227,7 +227,7 @@ impl Reader<'_, '_> {
         let name = self.document.text(&path)?;
         let preset = format!("preset.{name}");
         if self.document.find(&preset).is_none() {
-            self.wrong(&path, format!("there is no [preset.{name}] in this file"));
+            self.document.wrong_at(&path, format!("there is no [preset.{name}] in this file"));
         }
         Some(preset)
     }
@@ -235,9 +235,9 @@ impl Reader<'_, '_> {
     fn vault(&self, table: &str, quote: Option<Decimals>) -> Option<VaultFile> {
         let path = |key: &str| format!("{table}.{key}");
         let name = self.document.need_text(&path("name")).map(str::to_string);
-        let mint = self.document.need(&path("mint")).and_then(|_| self.key(&path("mint")));
+        let mint = self.document.need(&path("mint")).and_then(|_| self.document.key(&path("mint")));
         let decimals: Option<u8> = self.document.need_number(&path("decimals"));
-        let sources = self.sources(table, quote.is_some());
+        let sources = sources::read(self.document, table, quote.is_some());
         let tokens = decimals.unwrap_or(0);
         let decimals_of = Decimals { tokens, ..quote.unwrap_or_default() };
         let (params_table, preset) = (path("params"), self.preset(table));
@@ -255,10 +255,10 @@ impl Reader<'_, '_> {
         let name = self.document.need_text(&path("name")).map(str::to_string);
         let index: Option<u16> = self.document.need_number(&path("index"));
         if index.is_some_and(|index| index >= Exchange::MAX_MARKETS) {
-            self.wrong(&path("index"), format!("must be below {}", Exchange::MAX_MARKETS));
+            self.document.wrong_at(&path("index"), format!("must be below {}", Exchange::MAX_MARKETS));
         }
         let status = self.status(&path("status"));
-        let sources = self.sources(table, true);
+        let sources = sources::read(self.document, table, true);
         let (params_table, preset) = (path("params"), self.preset(table));
         let place = Place { table: &params_table, preset: preset.as_deref(), decimals: quote };
         let lots = self.document.number(&place.path(self.document, "lot_decimals"));
@@ -276,86 +276,16 @@ impl Reader<'_, '_> {
             _ => {
                 let why =
                     "must be \"active\" or \"reduce_only\": a market is wound up by a proposal of its own";
-                self.wrong(path, why);
+                self.document.wrong_at(path, why);
                 None
             }
         }
     }
 
-    fn sources(&self, table: &str, needed: bool) -> Option<[OracleSource; 2]> {
-        let [primary, secondary] = ["primary", "secondary"].map(|name| format!("{table}.{name}"));
-        let sources = [self.source(&primary), self.source(&secondary)];
-        let [Ok(first), Ok(second)] = sources else { return None };
-        let sources = [first, second];
-        if require_sources(&sources, needed).is_err() {
-            if first.is_some() {
-                self.wrong(&secondary, "must be another source than the primary one");
-            } else if needed {
-                self.document.missing(&primary);
-            } else {
-                self.wrong(&secondary, "can't be there without a primary one");
-            }
-        }
-        Some(sources)
-    }
-
-    /// A source such as `{ pyth_pull = "<feed id>" }`, with `owner` where it isn't mainnet's program.
-    fn source(&self, path: &str) -> Result<OracleSource, ()> {
-        if self.document.find(path).is_none() {
-            return Ok(OracleSource::NONE);
-        }
-        let kinds = [
-            ("pyth_pull", SourceKind::PythPull),
-            ("pyth_push", SourceKind::PythPush),
-            ("switchboard", SourceKind::Switchboard),
-        ];
-        let named: Vec<_> =
-            kinds.iter().filter(|(key, _)| self.document.find(&format!("{path}.{key}")).is_some()).collect();
-        let [(key, kind)] = named[..] else {
-            self.wrong(path, "must have one of the keys pyth_pull, pyth_push, switchboard");
-            return Err(());
-        };
-        let feed_path = format!("{path}.{key}");
-        let feed = self.document.text(&feed_path).ok_or(())?;
-        let feed = match kind {
-            SourceKind::PythPull => feed_id(feed),
-            _ => feed.parse().ok().map(|address: Pubkey| address.to_bytes()),
-        };
-        if feed.is_none() {
-            let what = if *kind == SourceKind::PythPull { "a feed id: 64 hex digits" } else { "an address" };
-            self.wrong(&feed_path, format!("must be {what}"));
-        }
-        let owner = self.owner(&format!("{path}.owner"), *kind)?;
-        // The stored form of a kind is its discriminant.
-        Ok(OracleSource { owner, feed: feed.ok_or(())?, kind: *kind as u8, _padding: [0; 7] })
-    }
-
-    fn owner(&self, path: &str, kind: SourceKind) -> Result<Pubkey, ()> {
-        let known: Vec<Pubkey> =
-            OWNERS.iter().filter(|(of, _)| *of == kind).map(|(_, owner)| *owner).collect();
-        if self.document.find(path).is_none() {
-            return known.first().copied().ok_or(());
-        }
-        let owner = self.key(path).ok_or(())?;
-        if !known.contains(&owner) {
-            let known: Vec<String> = known.iter().map(Pubkey::to_string).collect();
-            self.wrong(path, format!("must be a program that the exchange believes: {}", known.join(" or ")));
-        }
-        Ok(owner)
-    }
-
-    fn key(&self, path: &str) -> Option<Pubkey> {
-        let key = self.document.text(path)?.parse().ok();
-        if key.is_none() {
-            self.wrong(path, "must be an address in base58");
-        }
-        key
-    }
-
     fn require_groups(&self) {
         let path = "exchange.risk_groups.offset_ppm";
         if self.document.find(path).is_some() && self.document.count(path) != 8 {
-            self.wrong(path, "must be an array of eight numbers, one for each risk group");
+            self.document.wrong_at(path, "must be an array of eight numbers, one for each risk group");
         }
     }
 
@@ -369,7 +299,7 @@ impl Reader<'_, '_> {
         for (index, vault) in vaults.iter().enumerate() {
             let Some(vault) = vault else { continue };
             if mints.contains(&vault.mint) {
-                self.wrong(&format!("vault[{index}].mint"), "is listed already, further up");
+                self.document.wrong_at(&format!("vault[{index}].mint"), "is listed already, further up");
             }
             mints.push(vault.mint);
         }
@@ -377,32 +307,14 @@ impl Reader<'_, '_> {
             let Some(market) = market else { continue };
             let before = || markets[..at].iter().flatten();
             if before().any(|other| other.index == market.index) {
-                self.wrong(&format!("market[{at}].index"), "is the index of another market further up");
+                self.document
+                    .wrong_at(&format!("market[{at}].index"), "is the index of another market further up");
             }
             // A listing that was proposed is told by what it says: two can't say the same.
             if before().any(|other| other.sources == market.sources) {
-                self.wrong(&format!("market[{at}].primary"), "is the source of another market further up");
+                self.document
+                    .wrong_at(&format!("market[{at}].primary"), "is the source of another market further up");
             }
         }
     }
-
-    fn wrong(&self, path: &str, message: impl Into<String>) {
-        let entry: Option<Entry<'_>> = self.document.find(path);
-        match entry {
-            Some(entry) => self.document.wrong(path, entry, message),
-            None => self.document.wrong_default(path, message.into()),
-        }
-    }
-}
-
-fn feed_id(text: &str) -> Option<[u8; 32]> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    let mut feed = [0; 32];
-    if digits.len() != 64 || !digits.is_ascii() {
-        return None;
-    }
-    for (byte, pair) in feed.iter_mut().zip(digits.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(feed)
 }

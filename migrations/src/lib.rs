@@ -6,13 +6,13 @@
 //!
 //! | module | for |
 //! |---|---|
-//! | [`file`] | the risk file: every mistake in it with line and column |
+//! | [`mod@file`] | the risk file: every mistake in it with line and column |
 //! | [`party`] | who signs: key pairs, or addresses of whom nobody has the key here |
 //! | [`chain`] | what is asked of a cluster; [`rpc`] asks it over JSON-RPC |
 //! | [`state`] | what is on the chain |
 //! | [`program`] | the program's bytes: compare, upload, deploy, upgrade |
-//! | [`plan`] | what is left to do |
-//! | [`apply`] | doing it |
+//! | [`mod@plan`] | what is left to do |
+//! | [`mod@apply`] | doing it |
 
 pub mod apply;
 pub mod chain;
@@ -23,11 +23,14 @@ pub mod program;
 pub mod rpc;
 pub mod state;
 
+mod begin;
 mod bounds;
 mod document;
 mod fields;
 mod gradual;
 mod proposals;
+mod show;
+mod sources;
 mod wants;
 
 pub use apply::{Applied, apply};

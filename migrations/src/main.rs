@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use bulwark_migrate::apply::Applied;
 use bulwark_migrate::file::FileError;
+use bulwark_migrate::plan::Signer;
 use bulwark_migrate::rpc::RpcChain;
 use bulwark_migrate::{Parties, Plan, RiskFile, apply, plan};
+use bulwark_sdk::rpc::FeePolicy;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
@@ -53,6 +55,9 @@ struct Cluster {
     /// Another endpoint than the file names.
     #[arg(long, value_name = "URL")]
     rpc: Option<String>,
+    /// Micro-lamports per compute unit, to be included early when a cluster is busy.
+    #[arg(long, value_name = "PRICE", default_value_t = 0)]
+    priority_fee: u64,
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -109,7 +114,11 @@ fn load(cluster: &Cluster) -> Result<Loaded, Failure> {
             format!("{}: {error}: `make build` compiles the program", path.display()),
         )
     })?;
-    let chain = RpcChain::new(cluster.rpc.as_deref().unwrap_or(&file.rpc));
+    let fee = match cluster.priority_fee {
+        0 => FeePolicy::None,
+        price => FeePolicy::Fixed(price),
+    };
+    let chain = RpcChain::with_fee(cluster.rpc.as_deref().unwrap_or(&file.rpc), fee);
     Ok(Loaded { chain, file, parties, so })
 }
 
@@ -127,6 +136,11 @@ async fn show(cluster: &Cluster) -> Result<ExitCode, Failure> {
 async fn carry_out(cluster: &Cluster, proposals: Option<&std::path::Path>) -> Result<ExitCode, Failure> {
     let Loaded { chain, file, parties, so } = load(cluster)?;
     let applied: Applied = apply(&chain, (&file, &parties), &so, proposals).await?;
+    let unsigned =
+        applied.left.steps.iter().any(|step| step.signer == Signer::Admin && step.blocked.is_none());
+    if unsigned && parties.admin.keypair.is_none() && proposals.is_none() {
+        eprintln!("the admin's key pair is not here: --proposals DIR writes what it has to sign");
+    }
     if cluster.file.json {
         print(&applied)?;
     } else {

@@ -1,16 +1,15 @@
 //! What is left to do.
 
-use std::fmt;
-
 use bulwark_sdk::explain::{Explanation, Status, explain_change, explain_payload};
 use bulwark_sdk::program::state::{Change, ChangePayload, MarketStatus};
 use bulwark_sdk::{Pubkey, address};
 use serde::Serialize;
 
+use crate::begin::{initialize_step, program_step};
 use crate::chain::{Chain, ChainError};
 use crate::file::RiskFile;
 use crate::party::Parties;
-use crate::program::{Comparison, ProgramAction, compare};
+use crate::program::{Comparison, compare};
 use crate::state::{Deployed, State};
 use crate::wants::{Want, wants};
 
@@ -124,85 +123,6 @@ pub(crate) fn governance(
         Some(deployed) => Planner { file, state, deployed }.governance(parties, &mut plan),
     }
     plan
-}
-
-fn program_step(compared: &Comparison, (file, parties): (&RiskFile, &Parties), plan: &mut Plan) {
-    let id = address::PROGRAM;
-    let (title, blocked) = match compared.action {
-        ProgramAction::Nothing => return,
-        ProgramAction::Deploy => (format!("deploy the program to {id}"), no_program_key(parties)),
-        ProgramAction::Upgrade => {
-            let deployer = parties.deployer.address;
-            let other = match compared.authority {
-                None => Some("the program is final: nobody can upgrade it".to_string()),
-                Some(authority) => (authority != deployer)
-                    .then(|| format!("its upgrade authority is {authority}, the file's deployer {deployer}")),
-            };
-            (format!("upgrade the program {id}"), other)
-        }
-    };
-    let no_key =
-        parties.deployer.keypair.is_none().then(|| "the deployer's key pair is not here".to_string());
-    let (left, chunks) = (compared.chunks_left, compared.chunks);
-    plan.steps.push(Step {
-        title,
-        signer: Signer::Deployer,
-        explanation: format!(
-            "  {}: {left} of {chunks} chunks are to be uploaded\n",
-            file.program.so.display()
-        ),
-        later: Vec::new(),
-        blocked: blocked.or(no_key),
-        action: Action::Program(*compared),
-    });
-}
-
-fn no_program_key(parties: &Parties) -> Option<String> {
-    use solana_signer::Signer as _;
-    let id = address::PROGRAM;
-    match parties.program.as_ref().map(solana_keypair::Keypair::pubkey) {
-        Some(key) if key == id => None,
-        Some(key) => Some(format!(
-            "the key pair's address is {key}, the program declares {id}: run `anchor keys sync` and build again"
-        )),
-        None => Some(format!(
-            "there is no program yet, so its key pair is needed (program.keypair), whose address is the declared {id}: \
-             run `anchor keys sync` and build again"
-        )),
-    }
-}
-
-fn initialize_step(
-    file: &RiskFile,
-    (state, parties): (&State, &Parties),
-    compared: &Comparison,
-    plan: &mut Plan,
-) {
-    let deployer = parties.deployer.address;
-    let mint = state.mints.get(&file.quote.mint);
-    let blocked = if parties.deployer.keypair.is_none() {
-        Some("the deployer's key pair is not here".to_string())
-    } else if compared.authority.is_some_and(|authority| authority != deployer) {
-        Some(format!("the deployer {deployer} is not the program's upgrade authority"))
-    } else if mint.is_none() {
-        Some(format!("there is no mint {}", file.quote.mint))
-    } else if mint.is_some_and(|mint| mint.decimals != file.quote.decimals) {
-        Some(format!("{}: the mint has other decimals than the file says", file.quote.name))
-    } else {
-        None
-    };
-    let [admin, guardian] = [parties.admin.address, parties.guardian];
-    plan.steps.push(Step {
-        title: "initialise the exchange".to_string(),
-        signer: Signer::Deployer,
-        explanation: format!("  quote token {}\n  admin {admin}\n  guardian {guardian}\n", file.quote.mint),
-        later: Vec::new(),
-        blocked,
-        action: Action::Initialize,
-    });
-    let vaults = file.vaults.iter().map(|vault| format!("list the collateral {}", vault.name));
-    let markets = file.markets.iter().map(|market| format!("list the market {}", market.name));
-    plan.later.extend(vaults.chain(markets));
 }
 
 struct Planner<'a> {
@@ -420,36 +340,4 @@ fn body(explanation: Option<Explanation>) -> String {
         .filter(|line| !line.starts_with("  REFUSED"))
         .map(|line| format!("{line}\n"))
         .collect()
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = match self.signer {
-            Signer::Deployer => "deployer",
-            Signer::Admin => "admin",
-            Signer::Anyone => "anyone",
-        };
-        writeln!(f, "{} (by {by})", self.title)?;
-        write!(f, "{}", self.explanation)?;
-        self.later.iter().try_for_each(|later| writeln!(f, "  later: {later}"))?;
-        self.blocked.iter().try_for_each(|blocked| writeln!(f, "  BLOCKED: {blocked}"))
-    }
-}
-
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_done() {
-            writeln!(f, "nothing to do: the chain is what the file says")?;
-        }
-        for (index, step) in self.steps.iter().enumerate() {
-            write!(f, "{}. {step}", index + 1)?;
-        }
-        for Waiting { nonce, title, eta, seconds_left, later } in &self.waiting {
-            writeln!(f, "waiting: change {nonce}: {title}: can be executed in {seconds_left} s, from {eta}")?;
-            later.iter().try_for_each(|later| writeln!(f, "  later: {later}"))?;
-        }
-        self.later.iter().try_for_each(|later| writeln!(f, "later: {later}"))?;
-        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
-        self.conflicts.iter().try_for_each(|conflict| writeln!(f, "CONFLICT: {conflict}"))
-    }
 }

@@ -19,8 +19,8 @@ use solana_system_interface::instruction as system;
 use crate::chain::{Batch, Chain, ChainError};
 use crate::state::CLOCK;
 
-/// Bytes of the program that one transaction writes: what is left of a packet with two signatures.
-const CHUNK: usize = 900;
+/// Bytes of the program that one transaction writes: what is left of a packet with two signatures and a compute budget.
+const CHUNK: usize = 840;
 /// How often the clock is asked whether a slot is over, and how long it may take in all.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(30));
 

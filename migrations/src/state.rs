@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use anchor_lang::Discriminator;
 use bulwark_sdk::engine::price::{self, Reading};
 use bulwark_sdk::explain::InForce;
 use bulwark_sdk::health::Snapshot;
@@ -109,13 +108,11 @@ impl Deployed {
             by_index.insert(index, decode(key, &account.ok_or_else(missing)?)?);
         }
         let mut vaults = BTreeMap::new();
-        for (key, account) in chain.of_kind(Vault::DISCRIMINATOR).await? {
-            let vault: Box<Vault> = decode(key, &account)?;
+        for (_, vault) in chain.all::<Vault>().await? {
             vaults.insert(vault.index, vault);
         }
         let mut changes = BTreeMap::new();
-        for (key, account) in chain.of_kind(Change::DISCRIMINATOR).await? {
-            let change: Box<Change> = decode(key, &account)?;
+        for (_, change) in chain.all::<Change>().await? {
             changes.insert(change.nonce, change);
         }
         let listings = Listings::new(listings(chain, &vaults).await?, &exchange);

@@ -30,7 +30,7 @@ pub struct Scene {
     /// Markets in order.
     pub markets: Vec<Box<Market>>,
     /// Vaults in order.
-    pub vaults: Vec<Box<Vault>>,
+    pub vaults: Vec<Vault>,
     /// Margin accounts that hold something.
     pub accounts: Vec<(Pubkey, Box<MarginAccount>)>,
 }
@@ -57,7 +57,7 @@ impl Scene {
             now: world.now(),
             slot: world.slot(),
             markets: exchange.markets().map(|index| world.market(index)).collect(),
-            vaults: (0..exchange.vault_count).map(|index| world.vault(index)).collect(),
+            vaults: (0..exchange.vault_count).map(|index| *world.vault(index)).collect(),
             accounts: accounts.collect(),
             pool: world.pool(),
             fund: world.fund(),
@@ -70,7 +70,7 @@ impl Scene {
         Snapshot {
             exchange: &self.exchange,
             markets: self.markets.iter().map(|market| (market.index, &**market)).collect(),
-            vaults: self.vaults.iter().map(|vault| (vault.index, &**vault)).collect(),
+            vaults: self.vaults.iter().map(|vault| (vault.index, vault)).collect(),
             now: self.now,
         }
     }
@@ -106,7 +106,7 @@ impl Scene {
             "pool": account(&*self.pool),
             "insuranceFund": account(&*self.fund),
             "markets": self.markets.iter().map(|market| account(&**market)).collect::<Value>(),
-            "vaults": self.vaults.iter().map(|vault| account(&**vault)).collect::<Value>(),
+            "vaults": self.vaults.iter().map(account).collect::<Value>(),
             "junior": junior,
             "senior": senior,
             "nav": nav,

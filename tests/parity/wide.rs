@@ -24,7 +24,7 @@ fn narrow(index: usize) -> u16 {
 /// The scene with as many markets and vaults as an account can hold, and wide accounts only.
 pub fn of(scene: &Scene, rng: &mut Rng) -> Scene {
     let markets: Vec<Box<Market>> = (0..MAX_POSITIONS).map(|index| market(scene, index, rng)).collect();
-    let vaults: Vec<Box<Vault>> = (0..=MAX_COLLATERALS).map(|index| vault(scene, index, rng)).collect();
+    let vaults: Vec<Vault> = (0..=MAX_COLLATERALS).map(|index| vault(scene, index, rng)).collect();
     let mut exchange = scene.exchange.clone();
     (exchange.market_count, exchange.closed_markets) = (narrow(markets.len()), 0);
     exchange.vault_count = narrow(vaults.len());
@@ -55,10 +55,10 @@ fn market(scene: &Scene, index: usize, rng: &mut Rng) -> Box<Market> {
     market
 }
 
-fn vault(scene: &Scene, index: usize, rng: &mut Rng) -> Box<Vault> {
+fn vault(scene: &Scene, index: usize, rng: &mut Rng) -> Vault {
     let last = scene.vaults.len() - 1;
-    let Some(volatile) = index.checked_sub(1) else { return scene.vaults[0].clone() };
-    let mut vault = scene.vaults[volatile % last + 1].clone();
+    let Some(volatile) = index.checked_sub(1) else { return scene.vaults[0] };
+    let mut vault = scene.vaults[volatile % last + 1];
     (vault.index, vault.mint) =
         (narrow(index), Pubkey::new_from_array([u8::try_from(index).expect("few"); 32]));
     vault.token_account = address::vault_tokens(&vault.mint);

@@ -4,10 +4,11 @@ import { readFile } from 'node:fs/promises';
 import { createKeyPairSignerFromBytes } from '@solana/kit';
 import * as bulwark from '@bulwark/sdk';
 
-const handle = bulwark.connect({ rpcUrl: process.env.BULWARK_RPC ?? 'http://127.0.0.1:8899' });
+const { BULWARK_RPC_URL: rpcUrl = 'http://127.0.0.1:8899', BULWARK_KEYPAIR } = process.env;
+const handle = bulwark.connect({ rpcUrl });
 const key = new URL('../../../target/localnet/trader.json', import.meta.url);
 const trader = await createKeyPairSignerFromBytes(
-  Uint8Array.from(JSON.parse(await readFile(process.env.BULWARK_KEY ?? key, 'utf8'))),
+  Uint8Array.from(JSON.parse(await readFile(BULWARK_KEYPAIR ?? key, 'utf8'))),
 );
 
 // A margin account, with 1,000 USDC in it.
@@ -20,11 +21,11 @@ await bulwark.send(handle, trader, [
   ...(await bulwark.deposit(listings, { depositor: trader, marginAccount, amount })),
 ]);
 
-// A long position worth 500 USDC in market 0, at most 1 % above the live price.
+// A long position worth 5,000 USDC in market 0, at most 1 % above the live price.
 let context = await bulwark.loadContext(handle, marginAccount);
 const market = context.markets.get(0).data.core;
 const decimals = { quoteDecimals: 6, lotDecimals: market.params.lotDecimals };
-const lots = bulwark.lotsWorth(context, 0, bulwark.parseAmount('500', 6));
+const lots = bulwark.lotsWorth(context, 0, bulwark.parseAmount('5000', 6));
 const limitPrice = bulwark.worsePrice(market.oracle.price, 'buy', 10_000);
 const order = { authority: trader, market: 0, side: 'long', lots, limitPrice };
 const opened = await bulwark.send(handle, trader, await bulwark.openPosition(context, order));

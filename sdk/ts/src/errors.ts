@@ -74,6 +74,22 @@ export class TransactionExpiredError extends Error {
   }
 }
 
+/** The endpoint did not answer for half a minute after a transaction was sent: it may have landed, or still land. */
+export class TransactionUnknownError extends Error {
+  /** Its signature: look it up before the transaction is built again. */
+  readonly signature: Signature;
+
+  /** Of the signature. */
+  constructor(signature: Signature, options?: ErrorOptions) {
+    super(
+      `the endpoint is silent since transaction ${signature} was sent, which may land: look it up before you build it again`,
+      options,
+    );
+    this.name = 'TransactionUnknownError';
+    this.signature = signature;
+  }
+}
+
 /** A transaction that is too large to send. */
 export class TransactionTooLargeError extends Error {
   /** What there is too much of: bytes, or accounts that it names. */
@@ -106,13 +122,13 @@ const LOGGED = 'Program log: ';
 const FRAMEWORK = /^(Instruction: |AnchorError |Left|Right)/;
 const CALLED = /^Program (\S+) invoke \[\d+\]$/;
 
-/** The innermost program that failed: the first one that says so. */
-function failedProgram(logs: readonly string[]): string | undefined {
+/** The innermost program that failed, which is the first one that says so, and what it says. */
+function failedProgram(logs: readonly string[]): { program?: string; said?: string } {
   for (const line of logs) {
-    const [, id] = FAILED.exec(line) ?? [];
-    if (id !== undefined) return id;
+    const [, program, said] = FAILED.exec(line) ?? [];
+    if (program !== undefined && said !== undefined) return { program, said };
   }
-  return undefined;
+  return {};
 }
 
 /** What the program that failed logged since it was called, without what its framework says of every call. */
@@ -144,7 +160,7 @@ export function failureOf(failed: FailedTransaction): TransactionFailedError {
   const logs = failed.logs ?? [];
   const { instruction, code, reason } = readError(error);
   const outer = instruction === undefined ? undefined : programs[instruction];
-  const program = failedProgram(logs) ?? outer;
+  const { program = outer, said } = failedProgram(logs);
   const failure = { instruction, program, code, logs, signature };
   const known = code === undefined ? undefined : describeError(code);
   const options = { cause: error };
@@ -154,7 +170,7 @@ export function failureOf(failed: FailedTransaction): TransactionFailedError {
   const where = instruction === undefined ? '' : `instruction ${instruction} of ${program}: `;
   const told = detailsOf(logs);
   const details = told.length === 0 ? '' : ` (${told.join('; ')})`;
-  return new TransactionFailedError(`${where}${reason}${details}`, failure, options);
+  return new TransactionFailedError(`${where}${said ?? reason}${details}`, failure, options);
 }
 
 interface ReadError {

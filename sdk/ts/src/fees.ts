@@ -13,18 +13,16 @@ export type PriorityFee =
     }
   /** What others paid lately for the accounts that the transaction writes. */
   | {
-      /** How many per cent of the recent blocks had a lower least fee, 0 to 100. */
+      /** Percentile of the recent blocks, 0 to 100: 50 is the median. */
       readonly percentile: number;
-      /** Most to pay, micro-lamports a compute unit. */
+      /** Most to pay for the transaction, lamports above the base fee. */
       readonly cap: bigint;
-      /** Least to pay; 0 by default. */
-      readonly floor?: bigint;
     };
 
 const MOST_ADDRESSES = 128;
 
 /**
- * Micro-lamports a compute unit that a policy asks for. Where nothing is known of recent blocks it is the floor.
+ * Micro-lamports a compute unit that a policy asks for, before its cap. Where nothing is known of recent blocks it is 0.
  *
  * @throws RangeError for a percentile beyond 0 to 100.
  */
@@ -35,16 +33,27 @@ export async function priorityFee(
 ): Promise<bigint> {
   if (policy === 'none') return 0n;
   if ('microLamports' in policy) return policy.microLamports;
-  const { percentile, cap, floor = 0n } = policy;
+  const { percentile } = policy;
   if (!(percentile >= 0 && percentile <= 100)) {
     throw new RangeError('a percentile is between 0 and 100');
   }
   const recent = await handle.rpc.getRecentPrioritizationFees(writable(instructions)).send();
   const paid = recent.map((block) => block.prioritizationFee).toSorted(compare);
-  const at = Math.min(Math.floor((paid.length * percentile) / 100), paid.length - 1);
-  const fee = paid[at] ?? floor;
-  const raised = fee < floor ? floor : fee;
-  return raised < cap ? raised : cap;
+  // Nearest rank.
+  const rank = Math.ceil((paid.length * percentile) / 100);
+  return paid[Math.max(rank - 1, 0)] ?? 0n;
+}
+
+const MICRO = 1_000_000n;
+
+/**
+ * A price, lowered so that a transaction of a compute limit pays no more than the policy's cap. The runtime rounds a fee up to
+ * whole lamports, which the cap covers.
+ */
+export function cappedFee(policy: PriorityFee, price: bigint, computeUnitLimit: number): bigint {
+  if (policy === 'none' || !('cap' in policy)) return price;
+  const most = (policy.cap * MICRO) / BigInt(computeUnitLimit);
+  return price < most ? price : most;
 }
 
 function compare(left: bigint, right: bigint): number {

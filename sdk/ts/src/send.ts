@@ -3,6 +3,7 @@ import {
   commitmentComparator,
   getBase64EncodedWireTransaction,
   getSignatureFromTransaction,
+  isSolanaError,
   signTransactionMessageWithSigners,
   type Address,
   type Base64EncodedWireTransaction,
@@ -12,7 +13,7 @@ import {
 } from '@solana/kit';
 
 import type { Bulwark } from './connection';
-import { failureOf, TransactionExpiredError } from './errors';
+import { failureOf, TransactionExpiredError, TransactionUnknownError } from './errors';
 import { parseEvents, type ParsedLog } from './events';
 import {
   buildTransaction,
@@ -45,7 +46,7 @@ export interface Sent extends ParsedLog {
  * do not fit are sent ahead of it, see {@link splitRefreshes}: nothing is lost if what follows them fails.
  *
  * @throws {@link TransactionTooLargeError}; {@link BulwarkError} or {@link TransactionFailedError} if it fails, when
- * simulated or on chain; {@link TransactionExpiredError}.
+ * simulated or on chain; {@link TransactionExpiredError}; {@link TransactionUnknownError} if the endpoint went away for good.
  */
 export async function send(
   handle: Bulwark,
@@ -127,13 +128,19 @@ async function land(
       silent = 0;
     } catch (error) {
       silent += 1;
-      if (error instanceof TransactionExpiredError || silent > MOST_SILENT_POLLS) throw error;
+      if (error instanceof TransactionExpiredError) throw error;
+      if (silent > MOST_SILENT_POLLS) {
+        throw new TransactionUnknownError(sending.signature, { cause: error });
+      }
     }
     await pause(POLL_MS, signal);
   }
 }
 
-/** The simulation has checked it already; only what the endpoint says of the first time counts. */
+/**
+ * The simulation has checked it already; only what the endpoint says against it the first time counts. A connection that was
+ * lost says nothing: the transaction may have gone through.
+ */
 async function submit(
   handle: Bulwark,
   wire: Base64EncodedWireTransaction,
@@ -143,8 +150,17 @@ async function submit(
   try {
     await handle.rpc.sendTransaction(wire, config).send();
   } catch (error) {
-    if (first) throw error;
+    if (first && isRefusal(error)) throw error;
   }
+}
+
+/** Codes of JSON-RPC errors. */
+const REFUSALS = { least: -32_768, most: -32_000 } as const;
+
+function isRefusal(error: unknown): boolean {
+  if (!isSolanaError(error)) return false;
+  const { __code: code } = error.context;
+  return code >= REFUSALS.least && code <= REFUSALS.most;
 }
 
 async function look(handle: Bulwark, sending: Sending): Promise<Landed | undefined> {

@@ -21,7 +21,7 @@ import {
 
 import type { Bulwark } from './connection';
 import { failureOf, TransactionTooLargeError } from './errors';
-import { priorityFee, type PriorityFee } from './fees';
+import { cappedFee, priorityFee, type PriorityFee } from './fees';
 import {
   BULWARK_PROGRAM_ADDRESS,
   REFRESH_MARKET_DISCRIMINATOR,
@@ -35,7 +35,7 @@ export interface BuildOptions {
    * {@link loadLookupTables}, which saves a request.
    */
   readonly lookupTables?: readonly Address[] | AddressesByLookupTableAddress;
-  /** Compute units, at most 1 400 000. By default what a simulation takes and 10 % more. */
+  /** Compute units, at most 1 400 000. By default what a simulation takes and a tenth more, 1 000 at least. */
   readonly computeUnitLimit?: number;
   /** What is paid to land sooner; nothing by default. */
   readonly priorityFee?: PriorityFee;
@@ -50,9 +50,14 @@ export interface Simulation {
 }
 
 const MOST_COMPUTE_UNITS = 1_400_000;
-/** What a simulated number of compute units is multiplied by, ppm: the state moves on before the transaction lands. */
-const HEADROOM_PPM = 1_100_000;
-const PPM = 1_000_000;
+/** Least compute units above what a simulation took. */
+const LEAST_MARGIN = 1_000;
+
+/** What a simulation took and a tenth more, for the state moves on before the transaction lands. */
+function limitOf(simulated: number): number {
+  const margin = Math.max(Math.ceil(simulated / 10), LEAST_MARGIN);
+  return Math.min(simulated + margin, MOST_COMPUTE_UNITS);
+}
 
 /** Contents of lookup tables. */
 export function loadLookupTables(
@@ -92,12 +97,13 @@ export async function buildTransaction(
   ]);
   const message = messageOf({ payer, instructions, tables, lifetime: latest.value, price });
   requireSize(message);
-  if (computeUnitLimit !== undefined) {
-    return setTransactionMessageComputeUnitLimit(computeUnitLimit, message);
-  }
-  const { computeUnits } = await simulate(handle, message);
-  const limit = Math.min(Math.ceil((computeUnits * HEADROOM_PPM) / PPM), MOST_COMPUTE_UNITS);
-  return setTransactionMessageComputeUnitLimit(limit, message);
+  const limit = computeUnitLimit ?? limitOf((await simulate(handle, message)).computeUnits);
+  const paid = cappedFee(policy, price, limit);
+  return pipe(
+    message,
+    (m) => setTransactionMessageComputeUnitLimit(limit, m),
+    (m) => (price === 0n ? m : setTransactionMessageComputeUnitPrice(paid, m)),
+  );
 }
 
 interface MessageParts {

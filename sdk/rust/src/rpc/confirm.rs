@@ -85,7 +85,8 @@ impl Client {
     async fn look(&self, signature: &Signature, last_height: u64) -> Result<Option<Fate>, RpcError> {
         let recent = self.rpc.get_signature_statuses(&[*signature]).await?.value;
         if let Some(status) = recent.into_iter().flatten().next() {
-            let landed = status.satisfies_commitment(self.commitment());
+            // What is merely processed may be on a fork.
+            let landed = status.satisfies_commitment(at_least_confirmed(self.commitment()));
             return Ok(landed.then_some(Fate::Landed { slot: status.slot, result: status.status }));
         }
         // No block after this one can include it, and this one is final.

@@ -43,7 +43,9 @@ export interface LiquidateInput extends Refreshing {
 }
 
 /**
- * Takes over a position of the context's margin account, which is below maintenance margin, at the auction's price.
+ * Takes over a position of the context's margin account, which is below maintenance margin, at the auction's price. What it
+ * takes depends on the slot that it lands in, and so do the compute units: name a `computeUnitLimit` when sending it rather than
+ * to have it sized by a simulation of an earlier slot.
  *
  * @throws {@link UnlistedError}
  */

@@ -16,6 +16,11 @@ export interface Request {
 /** Answers by method; one that throws is an endpoint that is not there. */
 export type Answers = Readonly<Record<string, (params: readonly unknown[]) => unknown>>;
 
+/** An answer that is a refusal. */
+export class Refused {
+  constructor(readonly error: { readonly code: number; readonly message: string }) {}
+}
+
 export interface Node {
   readonly handle: Bulwark;
   /** What it was asked so far. */
@@ -45,7 +50,11 @@ export function node(answers: Answers = {}): Node {
     asked.push({ method, params });
     const answer = all[method];
     if (answer === undefined) throw new Error(`nobody expected ${method}`);
-    return { jsonrpc: '2.0', id: '1', result: answer(params) } as never;
+    const result = answer(params);
+    const head = { jsonrpc: '2.0', id: '1' };
+    return (
+      result instanceof Refused ? { ...head, error: result.error } : { ...head, result }
+    ) as never;
   };
   const handle: Bulwark = {
     rpc: createSolanaRpcFromTransport(transport),

@@ -83,3 +83,10 @@ test('every error of the program is known', () => {
   for (const { code, name, msg } of idl.errors) expect(describeError(code)).toEqual([name, msg]);
   expect(describeError(6000 + idl.errors.length)).toBeUndefined();
 });
+
+test('a program that did not end says why', () => {
+  const said = 'exceeded CUs meter at BPF instruction';
+  const logs = [`Program ${OURS} invoke [1]`, `Program ${OURS} failed: ${said}`];
+  const error = { InstructionError: [1n, 'ProgramFailedToComplete'] };
+  expect(failureOf({ error, logs, programs }).message).toBe(`instruction 1 of ${OURS}: ${said}`);
+});

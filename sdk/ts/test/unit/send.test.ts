@@ -1,9 +1,9 @@
 import { generateKeyPairSigner } from '@solana/kit';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import * as sdk from '../../src';
 import { BULWARK_PROGRAM_ADDRESS as OURS } from '../../src/generated';
-import { CONTEXT, LAST_HEIGHT, node, type Answers } from '../support/node';
+import { CONTEXT, LAST_HEIGHT, node, Refused, type Answers } from '../support/node';
 
 const payer = await generateKeyPairSigner();
 const instructions = await sdk.sweepMarket({ market: 1 });
@@ -109,6 +109,27 @@ test('whoever waits can stop waiting', async () => {
 });
 
 test('what the endpoint says against the first sending is not hidden', async () => {
+  const refused = { code: -32_602, message: 'invalid transaction' };
+  const { handle } = node({ ...landed, sendTransaction: () => new Refused(refused) });
+  await expect(sdk.send(handle, payer, instructions)).rejects.toThrow('invalid transaction');
+});
+
+test('a connection that was lost while sending says nothing: the transaction is waited for', async () => {
   const { handle } = node({ ...landed, sendTransaction: gone });
-  await expect(sdk.send(handle, payer, instructions)).rejects.toThrow('connection refused');
+  expect(await sdk.send(handle, payer, instructions)).toMatchObject({ slot: 9n });
+});
+
+test('an endpoint that never comes back leaves the signature to look up', async () => {
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout'],
+    shouldAdvanceTime: true,
+    advanceTimeDelta: 20,
+  });
+  onTestFinished(() => void vi.useRealTimers());
+  const { handle } = node({ ...landed, getBlockHeight: gone });
+  const failed = sdk.send(handle, payer, instructions).catch((error: unknown) => error);
+  while (vi.getTimerCount() === 0) await new Promise(setImmediate);
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(await failed).toBeInstanceOf(sdk.TransactionUnknownError);
+  expect(await failed).toHaveProperty('signature', expect.any(String));
 });

@@ -1,4 +1,5 @@
 import {
+  AccountRole,
   generateKeyPairSigner,
   getTransactionMessageComputeUnitLimit,
   getTransactionMessageComputeUnitPrice,
@@ -47,31 +48,48 @@ test('a limit that is named is not simulated', async () => {
   expect(asked.map((request) => request.method)).toEqual(['getLatestBlockhash']);
 });
 
-test('the priority fee is a percentile of what was paid for the accounts, between floor and cap', async () => {
+test('the priority fee is a percentile of what was paid for the accounts that are written', async () => {
   const paid = [50n, 10n, 40n, 20n, 30n];
   const { handle, asked } = node({
     getRecentPrioritizationFees: () =>
       paid.map((prioritizationFee) => ({ prioritizationFee, slot: 1n })),
   });
-  const fee = (percentile: number, cap: bigint, floor?: bigint) =>
-    sdk.priorityFee(handle, { percentile, cap, ...(floor === undefined ? {} : { floor }) }, [
-      instruction,
-    ]);
-  expect(await fee(0, 99n)).toBe(10n);
-  expect(await fee(50, 99n)).toBe(30n);
-  expect(await fee(100, 99n)).toBe(50n);
-  expect(await fee(100, 45n)).toBe(45n);
-  expect(await fee(0, 99n, 15n)).toBe(15n);
-  await expect(fee(101, 99n)).rejects.toThrow(RangeError);
-  const written = instruction.accounts
-    .filter((meta) => meta.role === 1)
-    .map((meta) => meta.address);
-  expect(asked[0]?.params[0]).toEqual(written);
+  const fee = (percentile: number) =>
+    sdk.priorityFee(handle, { percentile, cap: 1n }, [instruction]);
+  expect(await fee(0)).toBe(10n);
+  expect(await fee(20)).toBe(10n);
+  expect(await fee(50)).toBe(30n);
+  expect(await fee(100)).toBe(50n);
+  await expect(fee(101)).rejects.toThrow(RangeError);
+  const metas = instruction.accounts.filter((meta) => meta.role === AccountRole.WRITABLE);
+  expect(asked[0]?.params[0]).toEqual(metas.map((meta) => meta.address));
 });
 
-test('where nothing is known of recent blocks the fee is the floor', async () => {
+test('where nothing is known of recent blocks nothing is paid', async () => {
   const { handle } = node({ getRecentPrioritizationFees: () => [] });
-  expect(await sdk.priorityFee(handle, { percentile: 75, cap: 9n, floor: 2n }, [])).toBe(2n);
+  expect(await sdk.priorityFee(handle, { percentile: 75, cap: 9n }, [])).toBe(0n);
+});
+
+test('a cap is what the whole transaction pays at most', async () => {
+  const { handle } = node({
+    getRecentPrioritizationFees: () => [{ prioritizationFee: 5_000_000n, slot: 1n }],
+  });
+  const fee = async (cap: bigint) => {
+    const options = { computeUnitLimit: 10_000, priorityFee: { percentile: 50, cap } };
+    const message = await sdk.buildTransaction(handle, payer, [instruction], options);
+    return getTransactionMessageComputeUnitPrice(message);
+  };
+  expect(await fee(100_000n)).toBe(5_000_000n);
+  // 10 000 units at 2 lamports.
+  expect(await fee(20_000n)).toBe(2_000_000n);
+  expect(await fee(1n)).toBe(100n);
+});
+
+test('a small transaction gets a thousand units more', async () => {
+  const value = { err: null, logs: [], unitsConsumed: 2_000n };
+  const { handle } = node({ simulateTransaction: () => ({ ...CONTEXT, value }) });
+  const message = await sdk.buildTransaction(handle, payer, [instruction]);
+  expect(getTransactionMessageComputeUnitLimit(message)).toBe(3_000);
 });
 
 test("a simulation that fails throws the program's error, with the index of the instruction", async () => {

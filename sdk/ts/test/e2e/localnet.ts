@@ -1,0 +1,65 @@
+// Starts a localnet for the tests: ports and folder of its own, so that one that runs is left alone.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import type { TestProject } from 'vitest/node';
+
+/** What the localnet says of itself. */
+export interface Description {
+  readonly rpcUrl: string;
+  readonly wsUrl: string;
+  readonly quoteMint: string;
+  readonly markets: readonly {
+    readonly index: number;
+    readonly lotDecimals: number;
+    readonly oracle: string;
+  }[];
+  readonly wallets: Readonly<Record<string, { readonly pubkey: string; readonly path: string }>>;
+}
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    localnet: Description;
+  }
+}
+
+const repository = fileURLToPath(new URL('../../../../', import.meta.url));
+
+function binary(): string {
+  const target = process.env['CARGO_TARGET_DIR'] ?? join(repository, 'target');
+  const found = process.env['BULWARK_LOCALNET'] ?? join(target, 'debug/bulwark-localnet');
+  if (!existsSync(found))
+    throw new Error(`there is no ${found}: run make binaries, or make e2e-ts`);
+  return found;
+}
+
+async function firstLine(child: ChildProcess): Promise<string> {
+  if (child.stdout === null) throw new Error('the localnet has no output');
+  const lines = createInterface({ input: child.stdout });
+  const line = once(lines, 'line').then(([text]) => String(text));
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the localnet ended with ${code} before it was ready`);
+  });
+  return Promise.race([line, ended]);
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'bulwark-e2e-'));
+  const args = ['--rpc-port', '0', '--ws-port', '0', '--json', '--still', '--folder', folder];
+  const child = spawn(binary(), args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  project.provide('localnet', JSON.parse(await firstLine(child)) as Description);
+  return async () => {
+    const ended = once(child, 'exit');
+    if (child.exitCode === null) {
+      child.kill('SIGTERM');
+      await ended;
+    }
+    await rm(folder, { recursive: true });
+  };
+}

@@ -1,0 +1,170 @@
+import {
+  createServer,
+  connect as dial,
+  type AddressInfo,
+  type Server,
+  type Socket,
+} from 'node:net';
+
+import { afterAll, expect, test } from 'vitest';
+
+import * as sdk from '../../src';
+import { EXCHANGE_ADDRESS } from '../../src/generated';
+import { DOLLAR, localnet, wallet } from './chain';
+
+/** A way to the endpoint that can be cut. */
+class Wire {
+  readonly #sockets = new Set<Socket>();
+  readonly #server: Server;
+  /** Connections that it still turns away. */
+  #turnsAway = 0;
+  /** Called with everything that is sent. */
+  onSent: (text: string) => void = () => {};
+
+  constructor(url: string) {
+    this.#server = createServer((client) => {
+      if (this.#turnsAway > 0) {
+        this.#turnsAway -= 1;
+        client.destroy();
+        return;
+      }
+      const upstream = dial(Number(new URL(url).port), '127.0.0.1');
+      this.#pass(client, upstream);
+      this.#pass(upstream, client);
+      client.on('data', (data) => this.onSent(data.toString()));
+    });
+  }
+
+  #pass(from: Socket, to: Socket): void {
+    this.#sockets.add(from);
+    from.on('error', () => to.destroy());
+    from.on('close', () => {
+      this.#sockets.delete(from);
+      to.destroy();
+    });
+    from.pipe(to);
+  }
+
+  async listen(): Promise<number> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Cuts every connection, and turns the next ones away. */
+  cut(turnsAway = 0): void {
+    this.#turnsAway = turnsAway;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Connections that it turns away before it passes one on again. */
+  get turnsAway(): number {
+    return this.#turnsAway;
+  }
+
+  end(): void {
+    this.cut();
+    this.#server.close();
+  }
+}
+
+const [rpc, ws] = [new Wire(localnet.rpcUrl), new Wire(localnet.wsUrl)];
+afterAll(() => [rpc, ws].forEach((wire) => wire.end()));
+const handle = sdk.connect({
+  rpcUrl: `http://127.0.0.1:${await rpc.listen()}`,
+  wsUrl: `ws://127.0.0.1:${await ws.listen()}`,
+});
+
+async function depositOne(): Promise<sdk.Sent> {
+  const owner = await wallet('trader');
+  const [margin] = await sdk.loadMarginAccounts(handle, owner.address);
+  if (margin === undefined) throw new Error('the trader has an account');
+  const listings = await sdk.loadListings(handle);
+  const input = { depositor: owner, marginAccount: margin.address, amount: DOLLAR };
+  return sdk.send(handle, owner, await sdk.deposit(listings, input));
+}
+
+test('events and accounts go on after every connection was cut', async () => {
+  const owner = await wallet('trader');
+  const [known] = await sdk.loadMarginAccounts(handle, owner.address);
+  if (known === undefined) {
+    await sdk.send(handle, owner, await sdk.openMarginAccount({ owner, subId: 30 }));
+  }
+  const [margin] = await sdk.loadMarginAccounts(handle, owner.address);
+  const stop = new AbortController();
+  const events = sdk.watchEvents(handle, { signal: stop.signal });
+  const account = sdk.watchAccount(
+    handle,
+    sdk.marginAccountType,
+    margin?.address ?? EXCHANGE_ADDRESS,
+    { signal: stop.signal },
+  );
+  // The account is read when its subscription is up.
+  expect((await account.next()).value).toMatchObject({ kind: 'account' });
+
+  const waiting = nextDeposit(events);
+  const first = await depositUntil(waiting);
+  expect(first).toBe(true);
+
+  rpc.cut();
+  ws.cut(2);
+  const marker = await events.next();
+  expect(marker.value).toEqual({ kind: 'reconnected' });
+  const again = nextDeposit(events);
+  expect(await depositUntil(again)).toBe(true);
+  expect(await nextKinds(account)).toContain('reconnected');
+  stop.abort();
+  expect((await events.next()).done).toBe(true);
+});
+
+/** Resolves once a deposit was seen. */
+async function nextDeposit(
+  events: AsyncGenerator<sdk.WatchedEvents | sdk.Reconnected>,
+): Promise<boolean> {
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done === true) return false;
+    if (value.kind === 'events' && sdk.eventsNamed(value.events, 'deposited').length > 0)
+      return true;
+  }
+}
+
+/** Deposits again and again: who watches may not be there yet when the first one happens. */
+async function depositUntil(seen: Promise<boolean>): Promise<boolean> {
+  for (let tries = 0; tries < 20; tries += 1) {
+    await depositOne();
+    const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 1_000, undefined));
+    const found = await Promise.race([seen, soon]);
+    if (found !== undefined) return found;
+  }
+  return false;
+}
+
+async function nextKinds(account: AsyncGenerator<{ kind: string }>): Promise<string[]> {
+  const kinds: string[] = [];
+  while (!kinds.includes('reconnected')) {
+    const { value, done } = await account.next();
+    if (done === true) break;
+    kinds.push(value.kind);
+  }
+  return kinds;
+}
+
+test('a transaction lands although the endpoint is away while it is waited for', async () => {
+  const owner = await wallet('trader');
+  const [margin] = await sdk.loadMarginAccounts(handle, owner.address);
+  const listings = await sdk.loadListings(handle);
+  const input = {
+    depositor: owner,
+    marginAccount: margin?.address ?? EXCHANGE_ADDRESS,
+    amount: DOLLAR,
+  };
+  const message = await sdk.buildTransaction(handle, owner, await sdk.deposit(listings, input));
+  // The answer to the transaction itself is lost, and so are those to the next questions.
+  rpc.onSent = (text) => {
+    if (!text.includes('sendTransaction')) return;
+    rpc.onSent = () => {};
+    setImmediate(() => rpc.cut(3));
+  };
+  await expect(sdk.sendBuilt(handle, message)).resolves.toMatchObject({ truncated: false });
+  expect(rpc.turnsAway).toBe(0);
+});
