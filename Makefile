@@ -85,6 +85,14 @@ e2e-ts: binaries wasm ## the TypeScript SDK against a localnet of its own
 	@scripts/setup.sh node
 	npm run --silent test:e2e -w sdk/ts
 
+.PHONY: parity quickstart
+parity: binaries sdk-ts-build ## the TypeScript SDK against what the Rust SDK says of 2,000 random portfolios
+	$(TARGET)/debug/parity $(TARGET)/parity
+	BULWARK_PARITY=$(TARGET)/parity npm run --silent test:parity -w sdk/ts
+
+quickstart: binaries sdk-ts-build ## the README's quick starts, as pasted, against a local network of their own
+	scripts/quickstart.sh
+
 .PHONY: selftest
 selftest: setup ## check the SBF toolchain: wide integers, memory and panics against the host
 	scripts/sbf/selftest.sh

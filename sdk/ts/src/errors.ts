@@ -117,10 +117,11 @@ export function describeError(code: number): readonly [name: string, message: st
   return BULWARK_ERRORS[code] ?? ANCHOR_ERRORS[code];
 }
 
-const FAILED = /^Program (\S+) failed: (.*)$/;
+// What a program logs of itself, `Program log: …`, is neither a call nor a failure.
+const FAILED = /^Program ([^\s:]+) failed: (.*)$/;
 const LOGGED = 'Program log: ';
 const FRAMEWORK = /^(Instruction: |AnchorError |Left|Right)/;
-const CALLED = /^Program (\S+) invoke \[\d+\]$/;
+const CALLED = /^Program ([^\s:]+) invoke \[\d+\]$/;
 
 /** The innermost program that failed, which is the first one that says so, and what it says. */
 function failedProgram(logs: readonly string[]): { program?: string; said?: string } {

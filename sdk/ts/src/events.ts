@@ -33,7 +33,8 @@ export function decodeEvent(bytes: ReadonlyUint8Array): BulwarkEvent | undefined
 }
 
 const DATA = 'Program data: ';
-const CALL = /^Program (\S+) (.*)$/;
+// What a program logs of itself, `Program log: …`, is no call.
+const CALL = /^Program ([^\s:]+) (.*)$/;
 
 /**
  * Reads the events of a transaction's log. Any program can write `Program data:` lines, so that only what was written while

@@ -90,3 +90,15 @@ test('a program that did not end says why', () => {
   const error = { InstructionError: [1n, 'ProgramFailedToComplete'] };
   expect(failureOf({ error, logs, programs }).message).toBe(`instruction 1 of ${OURS}: ${said}`);
 });
+
+test('what a program logs is no failure', () => {
+  const logs = [
+    `Program ${OURS} invoke [1]`,
+    'Program log: failed: custom program error: 0x1',
+    `Program ${OURS} failed: custom program error: 0x1771`,
+  ];
+  expect(failureOf({ error: failed(6001), logs, programs })).toMatchObject({
+    program: OURS,
+    errorName: 'ZeroAmount',
+  });
+});

@@ -50,6 +50,17 @@ test('a program that only claims to have ended does not end another one', () => 
   expect(parseEvents(log).events).toEqual([]);
 });
 
+test('what a program logs is no call', () => {
+  const log = [
+    `Program ${OURS} invoke [1]`,
+    `Program ${SYSTEM_PROGRAM_ADDRESS} invoke [2]`,
+    'Program log: invoke [3]',
+    `Program ${SYSTEM_PROGRAM_ADDRESS} success`,
+    line(),
+  ];
+  expect(parseEvents(log).events).toEqual([EVENT]);
+});
+
 test('a cut log says so', () => {
   const log = [`Program ${OURS} invoke [1]`, line(), 'Log truncated'];
   expect(parseEvents(log)).toEqual({ events: [EVENT], truncated: true });
