@@ -121,6 +121,13 @@ lint: ## clippy, with warnings as errors
 doc: setup ## the crates' documentation to target/doc, with warnings as errors
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace --features bulwark-sdk/rpc --locked
 
+.PHONY: book book-pages
+book: setup ## the book of docs/ to target/book, with its snippets, links and anchors checked
+	scripts/book.sh
+
+book-pages: setup ## the book's pages that are made from the program: parameters, instructions, events, errors
+	BOOK_WRITE=1 cargo test --quiet --workspace --locked --test book
+
 .PHONY: ci
 ci: ## everything that must pass
 	.ci/run

@@ -9,7 +9,7 @@ fn read(path: &str) -> String {
 
 #[test]
 fn every_test_that_the_threat_model_names_is_there() {
-    let model = read("docs/threat-model.md");
+    let model = read("docs/src/threat-model.md");
     let named: Vec<_> = model.split('`').filter(|text| text.starts_with("tests/")).collect();
     assert!(named.len() > 30, "{}", named.len());
     for name in named {
@@ -22,7 +22,7 @@ fn every_test_that_the_threat_model_names_is_there() {
 
 #[test]
 fn every_row_of_an_actor_names_its_test() {
-    let model = read("docs/threat-model.md");
+    let model = read("docs/src/threat-model.md");
     let actors = model.split_once("## Actors").expect("actors").1;
     let rows = actors.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| at worst"));
     for row in rows {

@@ -9,7 +9,7 @@ use super::{Client, RpcError};
 /// Most compute units of a transaction.
 pub const MAX_COMPUTE_UNITS: u32 = 1_400_000;
 /// Least compute units above what the simulation used.
-const LEAST_MARGIN: u64 = 1_000;
+const LEAST_MARGIN: u64 = 10_000;
 const MICRO: u128 = 1_000_000;
 /// Most accounts that a node takes in one question about fees.
 const MAX_FEE_ACCOUNTS: usize = 128;
@@ -31,8 +31,8 @@ pub enum FeePolicy {
     },
 }
 
-/// Compute limit of a transaction whose simulation used so many units: a tenth more, at least 1,000, at most what the
-/// runtime allows. What state does between simulation and execution may take another path.
+/// Compute limit of a transaction whose simulation used so many units: a tenth more, at least 10,000, at most what the
+/// runtime allows. By the time it is executed the state may ask for another path: an auction that has gone on, a carry to accrue.
 #[must_use]
 pub fn compute_limit(used: u64) -> u32 {
     let margin = (used / 10).max(LEAST_MARGIN);
@@ -97,10 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_a_tenth_above_what_was_used_and_at_least_a_thousand() {
-        assert_eq!(compute_limit(150), 1_150);
-        assert_eq!(compute_limit(10_000), 11_000);
-        assert_eq!(compute_limit(100_001), 110_001);
+    fn the_limit_is_a_tenth_above_what_was_used_and_at_least_ten_thousand() {
+        assert_eq!(compute_limit(150), 10_150);
+        assert_eq!(compute_limit(100_000), 110_000);
+        assert_eq!(compute_limit(200_001), 220_001);
         assert_eq!(compute_limit(1_390_000), MAX_COMPUTE_UNITS);
         assert_eq!(compute_limit(u64::MAX), MAX_COMPUTE_UNITS);
     }
