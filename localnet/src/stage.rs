@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use bulwark_migrate::chain::{Batch, Chain};
 use bulwark_migrate::rpc::RpcChain;
 use bulwark_migrate::state::State;
-use bulwark_migrate::{Parties, Party, RiskFile, apply};
+use bulwark_migrate::{Options, Parties, Party, RiskFile, apply};
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::address::{self, UPGRADEABLE_LOADER};
 use bulwark_sdk::engine::pool::TrancheKind;
@@ -79,9 +79,10 @@ impl Stage<'_> {
     /// Applies the risk file, and moves the clock whenever a proposal has to wait.
     async fn initialise(&self, so: &[u8]) -> Result<()> {
         let (chain, parties) = (RpcChain::new(self.rpc_url), self.parties());
+        let options = Options { loosen: true, ..Options::default() };
         for _ in 0..ROUNDS {
             self.oracles.print().await?;
-            let applied = apply(&chain, (self.file, &parties), so, None).await?;
+            let applied = apply(&chain, (self.file, &parties), so, options).await?;
             if applied.left.is_done() {
                 return Ok(());
             }

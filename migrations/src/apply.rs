@@ -14,9 +14,10 @@ use solana_keypair::Keypair;
 use thiserror::Error;
 
 use crate::chain::{Batch, Chain, ChainError};
+use crate::cluster;
 use crate::file::RiskFile;
 use crate::party::Parties;
-use crate::plan::{Action, Plan, Signer, Step, governance};
+use crate::plan::{Action, Options, Plan, Signer, Step, governance};
 use crate::program::{Comparison, Deployer, ProgramAction, compare};
 use crate::proposals;
 use crate::state::{Deployed, State};
@@ -46,6 +47,9 @@ pub enum ApplyError {
     /// A step went through and changed nothing.
     #[error("{0}: went through and is still to be done: does somebody else change the same at this moment?")]
     NoEffect(String),
+    /// The folder has proposals of an earlier run.
+    #[error("{}: is of an earlier run: move it away, or name a folder without proposals", .0.display())]
+    OldProposals(PathBuf),
     /// A file of a proposal can't be written.
     #[error("{}: {source}", path.display())]
     Write {
@@ -71,14 +75,14 @@ impl Applied {
     /// Whether nothing is left but waiting, and what others were given to sign.
     #[must_use]
     pub fn is_settled(&self) -> bool {
-        let open =
-            self.left.steps.iter().filter(|step| step.signer != Signer::Admin || self.written.is_empty());
-        open.count() == 0 && self.left.conflicts.is_empty()
+        let given = |step: &Step| step.signer == Signer::Admin && !self.written.is_empty();
+        let mut steps = self.left.steps.iter();
+        steps.all(|step| step.blocked.is_none() && given(step)) && self.left.conflicts.is_empty()
     }
 }
 
-/// Does everything that can be done now. What the admin has to sign is written to `proposals` where the admin's key pair
-/// is not here.
+/// Does everything that can be done now. What the admin has to sign is written to the folder of `options` where the admin's
+/// key pair is not here.
 ///
 /// # Errors
 /// [`ApplyError`]; what was done before stays done.
@@ -86,14 +90,19 @@ pub async fn apply(
     chain: &impl Chain,
     (file, parties): (&RiskFile, &Parties),
     so: &[u8],
-    proposals: Option<&Path>,
+    options: Options<'_>,
 ) -> Result<Applied, ApplyError> {
+    let Options { proposals, loosen } = options;
+    if let Some(folder) = proposals.filter(|_| parties.admin.keypair.is_none()) {
+        proposals::require_none(folder)?;
+    }
+    cluster::require(chain, file).await?;
     let mut run =
         Run { chain, file, parties, proposals, tried: Vec::new(), done: Vec::new(), written: Vec::new() };
     let compared = run.program(so).await?;
     loop {
         let state = State::read(chain, file).await?;
-        let plan = governance(&state, (file, parties), &compared);
+        let plan = governance(&state, (file, parties), &compared, loosen);
         let Some(step) = run.next(&plan) else {
             return Ok(Applied { done: run.done, written: run.written, left: plan });
         };
@@ -228,6 +237,12 @@ impl<C: Chain> Run<'_, C> {
                 vec![ix::propose_change(&deployed.listings, keys, nonce, **payload)?]
             }
             Action::Execute(nonce) => self.execute(change(nonce)?, deployed)?,
+            Action::Resume(market) => {
+                let sources = deployed.markets.get(market).map(|market| market.sources);
+                let oracles = sources.and_then(|sources| address::oracles(&sources));
+                let refresh = oracles.map(|oracles| ix::refresh_market(*market, oracles));
+                refresh.into_iter().chain([ix::resume_market(*market)]).collect()
+            }
             Action::CreateVault(nonce, mint) => {
                 let change = change(nonce)?;
                 let oracles = oracles(change)?;

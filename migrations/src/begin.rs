@@ -73,7 +73,9 @@ pub(crate) fn initialize_step(
     let mint = state.mints.get(&file.quote.mint);
     let blocked = if parties.deployer.keypair.is_none() {
         Some("the deployer's key pair is not here".to_string())
-    } else if compared.authority.is_some_and(|authority| authority != deployer) {
+    } else if compared.authority.is_none() {
+        Some("the program is final: only its upgrade authority could initialise the exchange".to_string())
+    } else if compared.authority != Some(deployer) {
         Some(format!("the deployer {deployer} is not the program's upgrade authority"))
     } else if mint.is_none() {
         Some(format!("there is no mint {}", file.quote.mint))

@@ -2,9 +2,10 @@
 
 use anchor_lang::Discriminator;
 use bulwark_sdk::account::decode_copy;
-use bulwark_sdk::{Instruction, Pubkey};
+use bulwark_sdk::{Instruction, Pubkey, address};
 use bytemuck::Pod;
 use solana_account::Account;
+use solana_hash::Hash;
 use solana_keypair::Keypair;
 use thiserror::Error;
 
@@ -21,6 +22,16 @@ pub enum ChainError {
         error: String,
         /// The transaction's log, as far as there is one.
         logs: Vec<String>,
+    },
+    /// It is not the one that the file is for.
+    #[error(
+        "this is another cluster: its genesis hash is {found}, the file is for {wanted} (cluster.genesis)"
+    )]
+    OtherCluster {
+        /// Its genesis hash.
+        found: Hash,
+        /// The file's.
+        wanted: Hash,
     },
     /// An account is not what it should be.
     #[error("{address}: {error}")]
@@ -49,6 +60,12 @@ pub struct Batch<'a> {
 /// A cluster.
 #[expect(async_fn_in_trait, reason = "everything here awaits where it is called; nothing is spawned")]
 pub trait Chain {
+    /// What tells this cluster from every other one.
+    ///
+    /// # Errors
+    /// [`ChainError::Unreachable`].
+    async fn genesis(&self) -> Result<Hash, ChainError>;
+
     /// Accounts, in the order in which they are asked for.
     ///
     /// # Errors
@@ -87,5 +104,9 @@ pub(crate) fn decode<T: Pod + Discriminator>(
     address: Pubkey,
     account: &Account,
 ) -> Result<Box<T>, ChainError> {
+    if account.owner != address::PROGRAM {
+        let error = format!("it belongs to the program {}, not to the exchange's", account.owner);
+        return Err(ChainError::BadAccount { address, error });
+    }
     decode_copy(&account.data).map_err(|error| ChainError::BadAccount { address, error: error.to_string() })
 }

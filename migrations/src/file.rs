@@ -12,6 +12,7 @@ use bulwark_sdk::program::state::{Exchange, MarketStatus};
 use thiserror::Error;
 
 use crate::bounds;
+use crate::cluster::{Genesis, is_local};
 use crate::document::Document;
 pub use crate::document::Problem;
 use crate::fields::{self, Decimals, Place};
@@ -103,6 +104,8 @@ pub struct MarketFile {
 pub struct RiskFile {
     /// JSON-RPC endpoint of the cluster.
     pub rpc: String,
+    /// Which cluster that is.
+    pub genesis: Genesis,
     /// Who does what.
     pub roles: Roles,
     /// The program.
@@ -154,6 +157,9 @@ impl RiskFile {
     }
 }
 
+/// What `cluster.genesis` must be.
+const HASH: &str = "must be a genesis hash, as `solana genesis-hash` prints it";
+
 struct Reader<'d, 'a> {
     document: &'d Document<'a>,
     folder: &'d Path,
@@ -164,6 +170,7 @@ impl Reader<'_, '_> {
         let document = self.document;
         // Everything is read before anything is missed, so that all mistakes come out at once.
         let rpc = document.need_text("cluster.rpc").map(str::to_string);
+        let genesis = self.genesis(rpc.as_deref());
         let roles = self.roles();
         let program = self.program();
         let quote = self.vault("quote", None);
@@ -188,6 +195,7 @@ impl Reader<'_, '_> {
         let vaults = vaults.into_iter().collect::<Option<_>>()?;
         Some(RiskFile {
             rpc: rpc?,
+            genesis: genesis?,
             roles: roles?,
             program: program?,
             quote: quote?,
@@ -197,6 +205,23 @@ impl Reader<'_, '_> {
             vaults,
             markets,
         })
+    }
+
+    fn genesis(&self, rpc: Option<&str>) -> Option<Genesis> {
+        let path = "cluster.genesis";
+        let text = self.document.need_text(path)?;
+        if text == "any" {
+            if rpc.is_some_and(|rpc| !is_local(rpc)) {
+                self.document
+                    .wrong_at(path, format!("\"any\" is for an endpoint on this machine only: {HASH}"));
+            }
+            return Some(Genesis::Any);
+        }
+        let hash = text.parse().ok().map(Genesis::Hash);
+        if hash.is_none() {
+            self.document.wrong_at(path, HASH);
+        }
+        hash
     }
 
     fn roles(&self) -> Option<Roles> {

@@ -1,7 +1,7 @@
 //! One change may move a parameter only so far. A target that is further away is reached by several changes, each as
 //! large as may be.
 
-use bulwark_sdk::engine::tighten::{Move, Safer, moves};
+use bulwark_sdk::engine::tighten::{Effect, Move, Safer, moves};
 
 use crate::fields::{Decimals, Described};
 
@@ -44,6 +44,23 @@ pub(crate) fn towards<T: Described>(
         }
     }
     Stride { next, rest, never }
+}
+
+/// A target without what it loosens, and what that is, field by field.
+pub(crate) fn held<T: Described>((from, to): (&T, &T), decimals: Decimals) -> (T, Vec<String>) {
+    let planned: Vec<Move> = moves(from, to).collect();
+    let loosens = || planned.iter().enumerate().filter(|(_, planned)| planned.effect() == Effect::Loosens);
+    let held = with(to, loosens().map(|(index, planned)| (index, planned.from)));
+    let say = |(index, planned): (usize, &Move)| {
+        let field = &T::FIELDS[index];
+        let [is, says] = [planned.from, planned.to].map(|value| field.unit.show(value, decimals));
+        format!(
+            "{} is {is} on the chain, stricter than the file's {says}: put that into the file, or pass --loosen to propose \
+             the file's",
+            field.name
+        )
+    };
+    (held, loosens().map(say).collect())
 }
 
 /// What one change reaches of one parameter.

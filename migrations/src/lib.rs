@@ -7,6 +7,7 @@
 //! | module | for |
 //! |---|---|
 //! | [`mod@file`] | the risk file: every mistake in it with line and column |
+//! | [`cluster`] | which cluster a file is for |
 //! | [`party`] | who signs: key pairs, or addresses of whom nobody has the key here |
 //! | [`chain`] | what is asked of a cluster; [`rpc`] asks it over JSON-RPC |
 //! | [`state`] | what is on the chain |
@@ -16,6 +17,7 @@
 
 pub mod apply;
 pub mod chain;
+pub mod cluster;
 pub mod file;
 pub mod party;
 pub mod plan;
@@ -37,4 +39,4 @@ pub use apply::{Applied, apply};
 pub use chain::{Chain, ChainError};
 pub use file::RiskFile;
 pub use party::{Parties, Party};
-pub use plan::{Plan, plan};
+pub use plan::{Options, Plan, plan};

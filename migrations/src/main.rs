@@ -1,21 +1,23 @@
 //! Deploys and initialises Bulwark on a cluster from one risk file.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bulwark_migrate::apply::Applied;
+use bulwark_migrate::cluster::{Genesis, is_local};
 use bulwark_migrate::file::FileError;
 use bulwark_migrate::plan::Signer;
 use bulwark_migrate::rpc::RpcChain;
-use bulwark_migrate::{Parties, Plan, RiskFile, apply, plan};
+use bulwark_migrate::{Options, Parties, Plan, RiskFile, apply, plan};
 use bulwark_sdk::rpc::FeePolicy;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
 /// Makes a cluster what a risk file says: deploys, initialises, proposes what governance decides, carries out what is ripe.
 ///
-/// Exit codes: 0 nothing is left to do, 1 a mistake or a step that can't be done, 2 `plan` has steps.
+/// Exit codes: 0 nothing is left to do but waiting and what was written to be signed, 1 a mistake or a failure, 2 `plan` has
+/// steps, or `apply` has left some that are blocked or in conflict.
 #[derive(Parser)]
 #[command(name = "bulwark-migrate", version)]
 struct Cli {
@@ -33,7 +35,7 @@ enum Command {
     Apply {
         #[command(flatten)]
         cluster: Cluster,
-        /// Folder for what the admin has to sign, where its key pair is not here.
+        /// Folder for what the admin has to sign, where its key pair is not here. It must have no proposals of an earlier run.
         #[arg(long, value_name = "DIR")]
         proposals: Option<PathBuf>,
     },
@@ -58,6 +60,10 @@ struct Cluster {
     /// Micro-lamports per compute unit, to be included early when a cluster is busy.
     #[arg(long, value_name = "PRICE", default_value_t = 0)]
     priority_fee: u64,
+    /// Proposes what is looser in the file than on the chain, too. Without this it is a conflict, since the guardian may have
+    /// tightened it.
+    #[arg(long)]
+    loosen: bool,
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -118,13 +124,25 @@ fn load(cluster: &Cluster) -> Result<Loaded, Failure> {
         0 => FeePolicy::None,
         price => FeePolicy::Fixed(price),
     };
-    let chain = RpcChain::with_fee(cluster.rpc.as_deref().unwrap_or(&file.rpc), fee);
+    let url = cluster.rpc.as_deref().unwrap_or(&file.rpc);
+    if file.genesis == Genesis::Any && !is_local(url) {
+        let hash = "put the hash that `solana genesis-hash` prints into the file";
+        return Err(format!(
+            "{url}: cluster.genesis = \"any\" is for an endpoint on this machine only: {hash}"
+        )
+        .into());
+    }
+    let chain = RpcChain::with_fee(url, fee);
     Ok(Loaded { chain, file, parties, so })
+}
+
+const fn options<'a>(cluster: &Cluster, proposals: Option<&'a Path>) -> Options<'a> {
+    Options { proposals, loosen: cluster.loosen }
 }
 
 async fn show(cluster: &Cluster) -> Result<ExitCode, Failure> {
     let Loaded { chain, file, parties, so } = load(cluster)?;
-    let plan: Plan = plan(&chain, (&file, &parties), &so).await?;
+    let plan: Plan = plan(&chain, (&file, &parties), &so, options(cluster, None)).await?;
     if cluster.file.json {
         print(&plan)?;
     } else {
@@ -133,9 +151,9 @@ async fn show(cluster: &Cluster) -> Result<ExitCode, Failure> {
     Ok(if plan.is_done() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
-async fn carry_out(cluster: &Cluster, proposals: Option<&std::path::Path>) -> Result<ExitCode, Failure> {
+async fn carry_out(cluster: &Cluster, proposals: Option<&Path>) -> Result<ExitCode, Failure> {
     let Loaded { chain, file, parties, so } = load(cluster)?;
-    let applied: Applied = apply(&chain, (&file, &parties), &so, proposals).await?;
+    let applied: Applied = apply(&chain, (&file, &parties), &so, options(cluster, proposals)).await?;
     let unsigned =
         applied.left.steps.iter().any(|step| step.signer == Signer::Admin && step.blocked.is_none());
     if unsigned && parties.admin.keypair.is_none() && proposals.is_none() {
@@ -148,7 +166,7 @@ async fn carry_out(cluster: &Cluster, proposals: Option<&std::path::Path>) -> Re
         applied.written.iter().for_each(|path| println!("written: {}", path.display()));
         print!("{}", applied.left);
     }
-    Ok(if applied.is_settled() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if applied.is_settled() { ExitCode::SUCCESS } else { ExitCode::from(2) })
 }
 
 fn print(value: &impl Serialize) -> Result<(), Failure> {

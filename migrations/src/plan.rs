@@ -1,12 +1,17 @@
 //! What is left to do.
 
+pub(crate) mod prices;
+
+use std::path::Path;
+
 use bulwark_sdk::explain::{Explanation, Status, explain_change, explain_payload};
-use bulwark_sdk::program::state::{Change, ChangePayload, MarketStatus};
+use bulwark_sdk::program::state::{Change, ChangePayload};
 use bulwark_sdk::{Pubkey, address};
 use serde::Serialize;
 
 use crate::begin::{initialize_step, program_step};
 use crate::chain::{Chain, ChainError};
+use crate::cluster;
 use crate::file::RiskFile;
 use crate::party::Parties;
 use crate::program::{Comparison, compare};
@@ -34,6 +39,17 @@ pub(crate) enum Action {
     Execute(u64),
     CreateVault(u64, Pubkey),
     CreateMarket(u64, u16),
+    Resume(u16),
+}
+
+/// How far a run may go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Folder for what the admin has to sign, where its key pair is not here.
+    pub proposals: Option<&'a Path>,
+    /// Whether to propose what is looser in the file than on the chain, where it has changed since it was listed: the guardian
+    /// may have tightened it.
+    pub loosen: bool,
 }
 
 /// Something that can be done now.
@@ -100,14 +116,16 @@ impl Plan {
 /// Compares a cluster with a file. `so` is the compiled program.
 ///
 /// # Errors
-/// [`ChainError`] if the cluster can't be read.
+/// [`ChainError`] if the cluster can't be read, or is not the file's.
 pub async fn plan(
     chain: &impl Chain,
     (file, parties): (&RiskFile, &Parties),
     so: &[u8],
+    options: Options<'_>,
 ) -> Result<Plan, ChainError> {
+    cluster::require(chain, file).await?;
     let compared = compare(chain, (&address::PROGRAM, &parties.deployer.address), so).await?;
-    Ok(governance(&State::read(chain, file).await?, (file, parties), &compared))
+    Ok(governance(&State::read(chain, file).await?, (file, parties), &compared, options.loosen))
 }
 
 /// What is left to do by what was read.
@@ -115,12 +133,13 @@ pub(crate) fn governance(
     state: &State,
     (file, parties): (&RiskFile, &Parties),
     compared: &Comparison,
+    loosen: bool,
 ) -> Plan {
     let mut plan = Plan::default();
     program_step(compared, (file, parties), &mut plan);
     match &state.deployed {
         None => initialize_step(file, (state, parties), compared, &mut plan),
-        Some(deployed) => Planner { file, state, deployed }.governance(parties, &mut plan),
+        Some(deployed) => Planner { file, state, deployed, loosen }.governance(parties, &mut plan),
     }
     plan
 }
@@ -129,6 +148,7 @@ struct Planner<'a> {
     file: &'a RiskFile,
     state: &'a State,
     deployed: &'a Deployed,
+    loosen: bool,
 }
 
 impl Planner<'_> {
@@ -138,17 +158,46 @@ impl Planner<'_> {
         plan.conflicts.extend(all.conflicts);
         let mut ours = Vec::new();
         for want in all.wants {
-            match self.pending(&want.payload) {
-                Some((change, status)) => {
-                    ours.push(change.nonce);
-                    self.carry_out(&want, (change, status), plan);
-                }
-                None => plan.steps.push(self.propose(want)),
-            }
+            self.decide(want, &mut ours, plan);
         }
+        plan.steps.extend(all.resume.iter().filter_map(|index| self.resume(*index)));
         self.others(&ours, plan);
         // What is carried out frees the way for what is proposed.
         plan.steps.sort_by_key(|step| matches!(step.action, Action::Propose(_)));
+    }
+
+    /// What is proposed goes on. A proposal is void once somebody has tightened its target, so one that loosens and is still
+    /// good is nothing to ask about again.
+    fn decide(&self, want: Want, ours: &mut Vec<u64>, plan: &mut Plan) {
+        if let Some((change, status)) = self.pending(&want.payload) {
+            ours.push(change.nonce);
+            self.carry_out(&want, (change, status), plan);
+        } else if self.loosen || want.loosens.is_empty() {
+            plan.steps.push(self.propose(want));
+        } else {
+            plan.conflicts.extend(want.loosens);
+            if let Some(held) = want.held {
+                self.decide(*held, ours, plan);
+            }
+        }
+    }
+
+    /// Activates a market that was suspended for want of a price.
+    fn resume(&self, index: u16) -> Option<Step> {
+        let market = self.deployed.markets.get(&index)?;
+        let params = &market.core.params;
+        let ripe = market.suspended_at.saturating_add(params.max_outage.into());
+        let left = ripe.saturating_sub(self.state.now);
+        let early = (left > 0).then(|| format!("it can be resumed in {left} s"));
+        let no_price = || self.too_old(&market.sources, params.lot_decimals, params.oracle.max_margin_age);
+        Some(Step {
+            title: format!("resume market {index}"),
+            signer: Signer::Anyone,
+            explanation: "  it was suspended for want of a price\n".to_string(),
+            later: Vec::new(),
+            blocked: early.or_else(no_price),
+            action: Action::Resume(index),
+        })
     }
 
     /// The change that says just this and is furthest on its way.
@@ -255,61 +304,6 @@ impl Planner<'_> {
                 (blocked, Action::CreateMarket(nonce, wanted.map_or(0, |market| market.index)))
             }
         }
-    }
-
-    /// What is missing of the prices that an execution needs.
-    fn price_for(&self, payload: &ChangePayload) -> Option<String> {
-        match payload {
-            ChangePayload::MarketStatus { market, status: MarketStatus::Active, .. } => {
-                let market = self.file.markets.iter().find(|file| file.index == *market)?;
-                let decimals = market.params.lot_decimals;
-                self.too_old(&market.sources, decimals, market.params.oracle.max_margin_age)
-            }
-            ChangePayload::MarketSources { market, sources } => {
-                let params = &self.deployed.markets.get(market)?.core.params;
-                self.too_old(sources, params.lot_decimals, params.oracle.max_margin_age)
-            }
-            ChangePayload::VaultSources { vault, sources } => {
-                let vault = self.deployed.vaults.get(vault)?;
-                self.too_old(sources, vault.decimals, vault.core.params.oracle.max_margin_age)
-            }
-            _ => None,
-        }
-    }
-
-    fn price_for_listing(&self, payload: &ChangePayload) -> Option<String> {
-        match payload {
-            ChangePayload::CreateMarket { sources, params } => {
-                self.too_old(sources, params.lot_decimals, params.oracle.max_margin_age)
-            }
-            ChangePayload::CreateVault { mint, sources, params } => {
-                let decimals = self.state.mints.get(mint)?.decimals;
-                self.too_old(sources, decimals, params.oracle.max_margin_age)
-            }
-            _ => None,
-        }
-    }
-
-    fn too_old(
-        &self,
-        sources: &[bulwark_sdk::program::oracle::OracleSource; 2],
-        decimals: u8,
-        limit: u32,
-    ) -> Option<String> {
-        sources.iter().filter(|source| source.is_some()).find_map(|source| {
-            let account = address::oracle(source)?;
-            match self.state.reading(source, (self.file.quote.decimals, decimals)) {
-                None => Some(format!("the oracle account {account} has no price")),
-                Some(reading) => {
-                    let age = self.state.now.saturating_sub(reading.publish_time);
-                    (age > i64::from(limit)).then(|| {
-                        format!(
-                            "the price in oracle account {account} is {age} s old, at most {limit} s count"
-                        )
-                    })
-                }
-            }
-        })
     }
 
     /// Changes that wait and are not from this file.

@@ -12,6 +12,9 @@ use solana_message::Message;
 use crate::apply::ApplyError;
 use crate::plan::Step;
 
+/// What every explanation begins with: a change has the number that comes next when it is proposed.
+const ORDER: &str = "Sign the proposals of this folder in the order of their numbers, none before the ones in front of it.\n\n";
+
 /// Files of one proposal.
 pub(crate) const FILES: u64 = 2;
 
@@ -58,7 +61,7 @@ pub(crate) fn write(
         message_base58: bs58::encode(&message).into_string(),
     };
     let json = serde_json::to_string_pretty(&proposal).unwrap_or_default();
-    let files = [("json", format!("{json}\n")), ("txt", step.to_string())];
+    let files = [("json", format!("{json}\n")), ("txt", format!("{ORDER}{step}"))];
     let write = |(kind, text): (&str, String)| {
         let path = folder.join(format!("{number:03}-{name}.{kind}"));
         let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text));
@@ -66,6 +69,26 @@ pub(crate) fn write(
         Ok(path)
     };
     files.into_iter().map(write).collect()
+}
+
+/// `Ok` if a folder has no proposals: what an earlier run wrote may be signed already, or be wrong by now.
+pub(crate) fn require_none(folder: &Path) -> Result<(), ApplyError> {
+    let unreadable = |source| ApplyError::Write { path: folder.to_path_buf(), source };
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(unreadable)?,
+    };
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let numbered = name
+            .split_once('-')
+            .is_some_and(|(number, _)| number.len() >= 3 && number.bytes().all(|byte| byte.is_ascii_digit()));
+        if numbered {
+            return Err(ApplyError::OldProposals(path));
+        }
+    }
+    Ok(())
 }
 
 fn describe(instruction: &Instruction) -> Described {

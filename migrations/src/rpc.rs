@@ -8,6 +8,7 @@ use bulwark_sdk::rpc::{Client, FeePolicy, Options, RpcError, SendError};
 use bytemuck::Pod;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use solana_account::Account;
+use solana_hash::Hash;
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
@@ -60,6 +61,11 @@ impl RpcChain {
 }
 
 impl Chain for RpcChain {
+    async fn genesis(&self) -> Result<Hash, ChainError> {
+        let answer = self.client.rpc().get_genesis_hash().await;
+        answer.map_err(|error| unreachable(RpcError::from(error)))
+    }
+
     async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
         let mut found = Vec::with_capacity(addresses.len());
         for addresses in addresses.chunks(ACCOUNTS) {

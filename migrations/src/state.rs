@@ -95,12 +95,12 @@ impl State {
 impl Deployed {
     async fn read(chain: &impl Chain) -> Result<Option<Self>, ChainError> {
         let keys = [address::exchange(), address::pool(), address::insurance_fund()];
-        let found = chain.accounts(&keys).await?;
+        let found = existing(chain.accounts(&keys).await?);
         let [Some(exchange), Some(pool), Some(fund)] = &found[..] else { return Ok(None) };
         let exchange: Box<Exchange> = decode(keys[0], exchange)?;
         let markets: Vec<u16> = exchange.markets().collect();
         let keys_of: Vec<Pubkey> = markets.iter().map(|&index| address::market(index)).collect();
-        let found = chain.accounts(&keys_of).await?;
+        let found = existing(chain.accounts(&keys_of).await?);
         let mut by_index = BTreeMap::new();
         for ((index, key), account) in markets.into_iter().zip(keys_of).zip(found) {
             let missing =
@@ -142,6 +142,12 @@ impl Deployed {
     pub fn vault_of(&self, mint: &Pubkey) -> Option<&Vault> {
         self.vaults.values().find(|vault| vault.mint == *mint).map(|vault| &**vault)
     }
+}
+
+/// Anybody can send lamports ahead to an address where there is nothing yet: that is no account of the program's.
+fn existing(found: Vec<Option<Account>>) -> Vec<Option<Account>> {
+    let is_there = |account: &Account| account.owner != address::SYSTEM_PROGRAM || !account.data.is_empty();
+    found.into_iter().map(|account| account.filter(is_there)).collect()
 }
 
 async fn listings(

@@ -8,8 +8,9 @@ use bulwark_sdk::program::state::{ChangePayload, Market, MarketStatus, Vault};
 
 use crate::fields::{Decimals, Described};
 use crate::file::{MarketFile, RiskFile, VaultFile};
-use crate::gradual::towards;
+use crate::gradual::{held, towards};
 use crate::party::Parties;
+use crate::plan::prices::lot_refused;
 use crate::state::{Deployed, State};
 
 /// Largest part of the pool that a new market may be given, and share of the reserve that it may draw in a day, ppm.
@@ -24,6 +25,16 @@ pub(crate) struct Want {
     pub rest: Vec<String>,
     /// Why it can't be proposed yet.
     pub blocked: Option<String>,
+    /// What of it is looser than a chain that the guardian may have tightened.
+    pub loosens: Vec<String>,
+    /// What is wanted if that is not to be loosened.
+    pub held: Option<Box<Want>>,
+}
+
+impl Want {
+    fn new(payload: ChangePayload, rest: Vec<String>) -> Self {
+        Self { payload, rest, blocked: None, loosens: Vec::new(), held: None }
+    }
 }
 
 /// Everything that is wanted, and what no change can bring about.
@@ -31,6 +42,8 @@ pub(crate) struct Want {
 pub(crate) struct Wants {
     /// Changes, at most one for each target: carrying one out makes the others of its target void.
     pub wants: Vec<Want>,
+    /// Markets that are suspended for want of a price and should be active.
+    pub resume: Vec<u16>,
     /// What the chain has that the file does not name.
     pub notes: Vec<String>,
     /// What the file asks for in vain.
@@ -61,27 +74,46 @@ pub(crate) fn wants(file: &RiskFile, (state, deployed): (&State, &Deployed), par
 
 impl Wants {
     fn push(&mut self, payload: ChangePayload, rest: Vec<String>) {
-        self.wants.push(Want { payload, rest, blocked: None });
+        self.wants.push(Want::new(payload, rest));
     }
 
     /// Wants a set of parameters, as far as one change reaches.
     fn params<T: Described>(
         &mut self,
-        name: &str,
+        &Target { name, decimals, as_listed }: &Target<'_>,
         (from, to): (&T, &T),
-        decimals: Decimals,
         (is_valid, payload): (impl Fn(&T) -> bool, impl Fn(T) -> ChangePayload),
     ) {
-        let stride = towards((from, to), decimals, is_valid);
+        let stride = towards((from, to), decimals, &is_valid);
         self.conflicts.extend(stride.never.iter().map(|never| format!("{name}: {never}")));
-        let moves = from.values().into_iter().zip(stride.next.values()).any(|(from, next)| from != next);
-        if moves {
-            self.push(payload(stride.next), stride.rest);
-        } else {
+        if !differ(from, &stride.next) {
             self.conflicts
                 .extend(stride.rest.iter().map(|rest| format!("{name}: no change is allowed: {rest}")));
+            return;
         }
+        let mut want = Want::new(payload(stride.next), stride.rest);
+        let (_, loosens) = held((from, &stride.next), decimals);
+        if !loosens.is_empty() && !as_listed {
+            let (held, loosens) = held((from, to), decimals);
+            let stride = towards((from, &held), decimals, &is_valid);
+            let moves = differ(from, &stride.next);
+            want.held = moves.then(|| Box::new(Want::new(payload(stride.next), stride.rest)));
+            want.loosens = loosens.iter().map(|loosens| format!("{name}: {loosens}")).collect();
+        }
+        self.wants.push(want);
     }
+}
+
+/// What parameters belong to.
+struct Target<'a> {
+    name: &'a str,
+    decimals: Decimals,
+    /// Whether nothing of it has changed since it was listed: then nobody has tightened it either.
+    as_listed: bool,
+}
+
+fn differ<T: Described>(from: &T, to: &T) -> bool {
+    from.values().into_iter().zip(to.values()).any(|(from, to)| from != to)
 }
 
 struct Compare<'a> {
@@ -117,22 +149,20 @@ impl Compare<'_> {
     fn exchange(&self, all: &mut Wants) {
         let Deployed { exchange, pool, fund, .. } = self.deployed;
         let decimals = self.decimals();
+        let target = |name, revision| Target { name, decimals, as_listed: revision == 0 };
         all.params(
-            "exchange",
+            &target("exchange", exchange.revision),
             (&exchange.params, &self.file.exchange),
-            decimals,
             (|params| params.validate().is_ok(), |params| ChangePayload::ExchangeParams { params }),
         );
         all.params(
-            "pool",
+            &target("pool", pool.revision),
             (&pool.core.params, &self.file.pool),
-            decimals,
             (|params| params.validate().is_ok(), |params| ChangePayload::PoolParams { params }),
         );
         all.params(
-            "insurance",
+            &target("insurance", fund.revision),
             (&fund.core.params(), &self.file.insurance),
-            decimals,
             (|params| params.validate().is_ok(), |params| ChangePayload::InsuranceParams { params }),
         );
     }
@@ -145,7 +175,7 @@ impl Compare<'_> {
             return;
         }
         if listed.sources != vault.sources {
-            let differs = self.differ(&listed.core.params, &vault.params);
+            let differs = differ(&listed.core.params, &vault.params);
             let rest = if differs { vec!["its parameters come after that".to_string()] } else { vec![] };
             all.push(ChangePayload::VaultSources { vault: index, sources: vault.sources }, rest);
             return;
@@ -157,11 +187,8 @@ impl Compare<'_> {
         };
         let decimals = Decimals { tokens: vault.decimals, ..self.decimals() };
         let payload = |params| ChangePayload::VaultParams { vault: index, params };
-        all.params(&vault.name, (&from, &vault.params), decimals, (is_valid, payload));
-    }
-
-    fn differ<T: Described>(&self, from: &T, to: &T) -> bool {
-        from.values().into_iter().zip(to.values()).any(|(from, to)| from != to)
+        let target = Target { name: &vault.name, decimals, as_listed: listed.revision == 0 };
+        all.params(&target, (&from, &vault.params), (is_valid, payload));
     }
 
     fn new_vault(&self, vault: &VaultFile, all: &mut Wants) {
@@ -189,7 +216,7 @@ impl Compare<'_> {
         }
         let payload = ChangePayload::CreateVault { mint: vault.mint, sources: vault.sources, params };
         let rest = self.caps_left(vault, &params);
-        all.wants.push(Want { payload, rest, blocked });
+        all.wants.push(Want { blocked, ..Want::new(payload, rest) });
     }
 
     /// Parameters of a listing of this vault that waits already: its caps were chosen at the price of then.
@@ -206,7 +233,9 @@ impl Compare<'_> {
                 ..params
             };
             let over = change.timelock.is_over(self.state.now);
-            let smaller = params.max_deposits <= vault.params.max_deposits;
+            let smaller = params.max_deposits <= vault.params.max_deposits
+                && params.soft_cap <= vault.params.soft_cap
+                && params.outflow.floor <= vault.params.outflow.floor;
             let same = mint == vault.mint && sources == vault.sources && as_wanted == vault.params;
             (same && smaller && !over).then_some(params)
         })
@@ -230,8 +259,9 @@ impl Compare<'_> {
             all.conflicts.push(format!("{name}: market {index} settles: take it out of the file"));
             return;
         }
-        let differs = self.differ(&listed.core.params, &market.params);
-        let moves_on = !listed.is(market.status);
+        let differs = differ(&listed.core.params, &market.params);
+        let waits_for_price = market.status == MarketStatus::Active && listed.suspended_at != 0;
+        let moves_on = !listed.is(market.status) && !waits_for_price;
         if listed.sources != market.sources {
             let rest = if differs || moves_on {
                 vec!["parameters and status come after that".into()]
@@ -241,17 +271,39 @@ impl Compare<'_> {
             all.push(ChangePayload::MarketSources { market: index, sources: market.sources }, rest);
             return;
         }
+        if waits_for_price {
+            all.resume.push(index);
+        }
+        // The listing itself is its first revision.
+        let as_listed = listed.revision == u32::from(listed.generation).wrapping_shl(24).wrapping_add(1);
         // A market that was just listed opens small, and grows while it trades.
         let just_listed = listed.core.params == listing(&market.params);
         if moves_on && (!differs || just_listed || market.status == MarketStatus::ReduceOnly) {
             let rest = if differs { vec!["its parameters come after that".to_string()] } else { vec![] };
-            all.push(ChangePayload::MarketStatus { market: index, status: market.status, price: 0 }, rest);
+            let payload = ChangePayload::MarketStatus { market: index, status: market.status, price: 0 };
+            let mut want = Want::new(payload, rest);
+            if market.status == MarketStatus::Active && !as_listed {
+                let mut held = Wants::default();
+                self.market_params((market, listed), as_listed, &mut held);
+                want.held = held.wants.pop().map(Box::new);
+                want.loosens.push(format!(
+                    "{name}: market {index} is reduce-only and was changed since its listing: it may have been stopped. Put \
+                     status = \"reduce_only\" into the file, or pass --loosen to propose that it is activated"
+                ));
+            }
+            all.wants.push(want);
             return;
         }
+        self.market_params((market, listed), as_listed, all);
+    }
+
+    fn market_params(&self, (market, listed): (&MarketFile, &Market), as_listed: bool, all: &mut Wants) {
+        let (index, name) = (market.index, &market.name);
         let decimals = Decimals { lots: market.params.lot_decimals, ..self.decimals() };
         let payload = |params| ChangePayload::MarketParams { market: index, params };
         let is_valid = |params: &MarketParams| params.validate().is_ok();
-        all.params(name, (&listed.core.params, &market.params), decimals, (is_valid, payload));
+        let target = Target { name, decimals, as_listed };
+        all.params(&target, (&listed.core.params, &market.params), (is_valid, payload));
     }
 
     fn new_market(&self, market: &MarketFile, all: &mut Wants) {
@@ -263,7 +315,9 @@ impl Compare<'_> {
         if params != market.params {
             rest.push("its weight and its share of the reserve grow after that".to_string());
         }
-        all.push(ChangePayload::CreateMarket { sources: market.sources, params }, rest);
+        let blocked = lot_refused(self.state, (&market.sources, &params), self.file.quote.decimals);
+        let payload = ChangePayload::CreateMarket { sources: market.sources, params };
+        all.wants.push(Want { blocked, ..Want::new(payload, rest) });
     }
 
     fn unnamed(&self, all: &mut Wants) {

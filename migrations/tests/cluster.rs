@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use bulwark_localnet::cheats::Cheats;
 use bulwark_localnet::endpoint::{Endpoint, Ports};
 use bulwark_localnet::{Localnet, Options};
+use bulwark_migrate::Chain as _;
 use bulwark_migrate::program::{Deployer, ProgramAction, compare};
 use bulwark_migrate::rpc::RpcChain;
 use bulwark_sdk::address;
@@ -71,6 +72,36 @@ async fn the_command_line_shows_does_and_waits() {
         assert!(told.starts_with(&format!("{}:", file.display())) && told.ends_with(expected), "{told}");
     }
     assert_eq!(json(&run(&["check", "--json"], &file))["problems"][0]["column"], 17);
+
+    // Another cluster than the file's: refused with both hashes.
+    let mainnet = "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d";
+    let found = RpcChain::new(&network.description().rpc_url).genesis().await.unwrap().to_string();
+    write(&text.replace("genesis = \"any\"", &format!("genesis = \"{mainnet}\"")));
+    for command in ["plan", "apply"] {
+        let refused = run(&[command], &file);
+        let told = String::from_utf8(refused.stderr.clone()).unwrap();
+        assert!(code(&refused) == 1 && told.contains(mainnet) && told.contains(&found), "{told}");
+    }
+    write(&text.replace("genesis = \"any\"", &format!("genesis = \"{found}\"")));
+    assert_eq!(code(&run(&["plan"], &file)), 0);
+    write(&text);
+    let elsewhere = run(&["plan", "--rpc", "https://localhost.example.com"], &file);
+    let told = String::from_utf8(elsewhere.stderr.clone()).unwrap();
+    assert!(code(&elsewhere) == 1 && told.contains("on this machine only"), "{told}");
+
+    // What the exchange has changed since its listing is not loosened unasked.
+    write(&text.replace("delay = 172_800", "delay = 259_200"));
+    assert_eq!(code(&run(&["apply"], &file)), 0);
+    network.advance(172_810).await.unwrap();
+    assert_eq!(code(&run(&["apply"], &file)), 0);
+    write(&text);
+    let held = run(&["apply", "--json"], &file);
+    assert_eq!(code(&held), 2);
+    assert!(json(&held)["left"]["conflicts"][0].as_str().unwrap().starts_with("exchange: delay is 259200"));
+    assert_eq!(code(&run(&["apply", "--loosen"], &file)), 0);
+    network.advance(259_210).await.unwrap();
+    assert_eq!(code(&run(&["apply"], &file)), 0);
+    assert_eq!(code(&run(&["plan"], &file)), 0);
 
     write(&text.replace("trigger_fee = \"0.10\"", "trigger_fee = \"0.25\""));
     assert_eq!(code(&run(&["check"], &file)), 0);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use bulwark_migrate::RiskFile;
+use bulwark_migrate::cluster::Genesis;
 use bulwark_migrate::file::Problem;
 use bulwark_sdk::engine::carry::CarryParams;
 use bulwark_sdk::engine::price::OracleParams;
@@ -30,6 +31,32 @@ fn the_files_of_the_repository_are_right() {
     for name in ["localnet.toml", "mainnet.toml"] {
         RiskFile::load(&path(name)).unwrap_or_else(|error| panic!("{error}"));
     }
+}
+
+#[test]
+fn a_file_names_its_cluster() {
+    let [local, mainnet] =
+        ["localnet.toml", "mainnet.toml"].map(|name| RiskFile::load(&path(name)).unwrap().genesis);
+    assert_eq!(local, Genesis::Any);
+    let Genesis::Hash(hash) = mainnet else { panic!("any cluster") };
+    assert_eq!(hash.to_string(), "5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d");
+}
+
+#[test]
+fn a_lot_on_mainnet_may_be_worth_what_coins_cost() {
+    let file = RiskFile::load(&path("mainnet.toml")).unwrap();
+    // A lot of 10^-n is worth 0.01 to 1 millionth of a dollar: from 10^(n - 8) to 10^(n - 6) dollars a coin.
+    for (market, price) in file.markets.iter().zip([150, 110_000, 3_800]) {
+        let (least, most) = (10_u64.pow(u32::from(market.params.lot_decimals) - 8), 2);
+        assert!(
+            least * 2 < price && price * most < least * 100,
+            "{}: {least} to {}",
+            market.name,
+            least * 100
+        );
+    }
+    let btc = &file.markets[1].params;
+    assert_eq!((btc.lot_decimals, btc.max_oi, btc.step), (12, 40_000_000_000_000, 100_000_000));
 }
 
 #[test]
@@ -132,11 +159,13 @@ fn an_unknown_key_is_refused_wherever_it_is() {
 fn a_missing_key_is_reported_at_the_table_that_it_belongs_in() {
     let text = text()
         .replacen("skew_scale = \"1_000_000\"\n", "", 1)
-        .replace("rpc = \"http://127.0.0.1:8899\"\n", "");
+        .replace("rpc = \"http://127.0.0.1:8899\"\n", "")
+        .replace("genesis = \"any\"\n", "");
     let found: Vec<_> = problems(&text).into_iter().map(|p| (p.line, p.key, p.message)).collect();
     let missing = "is missing".to_string();
     let expected = [
         (line(&text, "[cluster]", 0), "cluster.rpc".to_string(), missing.clone()),
+        (line(&text, "[cluster]", 0), "cluster.genesis".to_string(), missing.clone()),
         (line(&text, "[market.params]", 0), "market[0].params.skew_scale".to_string(), missing),
     ];
     assert_eq!(found, expected);
@@ -165,6 +194,8 @@ fn what_makes_no_sense_is_refused_with_what_would() {
         ("index = 1", "index = 0", "market[1].index", "another market"),
         ("index = 1", "index = 32", "market[1].index", "below 32"),
         ("preset = \"major\"", "preset = \"minor\"", "market[0].preset", "no [preset.minor]"),
+        ("genesis = \"any\"", "genesis = \"mainnet\"", "cluster.genesis", "solana genesis-hash"),
+        ("http://127.0.0.1:8899", "https://example.com", "cluster.genesis", "on this machine only"),
         ("decimals = 6", "decimals = 600", "quote.decimals", "too large"),
         (feed, &feed[..62], "vault[0].primary.pyth_pull", "64 hex digits"),
         ("mint = \"So1", "mint = \"Xo0", "vault[0].mint", "base58"),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bulwark_migrate::apply;
+use bulwark_migrate::{Applied, Options, apply};
 use bulwark_sdk::instruction::proposal;
 use bulwark_sdk::program::state::ChangePayload;
 use bulwark_sdk::{AccountMeta, Instruction, address};
@@ -17,6 +17,20 @@ fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = fs::remove_dir_all(&folder);
     folder
+}
+
+fn options(folder: &Path) -> Options<'_> {
+    Options { proposals: Some(folder), loosen: false }
+}
+
+fn without_admin() -> Lab {
+    let mut lab = Lab::new(|text| text);
+    lab.parties = parties(&lab.world.borrow(), false);
+    lab
+}
+
+async fn write(lab: &Lab, folder: &Path) -> Applied {
+    apply(lab, (&lab.file, &lab.parties), &lab.so, options(folder)).await.unwrap()
 }
 
 fn read(path: &Path) -> Value {
@@ -52,20 +66,24 @@ fn sign(world: &mut World, file: &Value) {
 
 #[tokio::test]
 async fn a_multisig_signs_what_the_files_say_and_the_chain_becomes_what_the_risk_file_says() {
-    let mut lab = Lab::new(|text| text);
-    lab.parties = parties(&lab.world.borrow(), false);
-    let mut rounds = 0;
+    let lab = without_admin();
+    let (mut rounds, mut unsettled) = (0, 0);
     loop {
         lab.print();
         let folder = folder(&format!("proposals-{rounds}"));
-        let applied = apply(&lab, (&lab.file, &lab.parties), &lab.so, Some(&folder)).await.unwrap();
-        assert!(applied.is_settled(), "{}", applied.left);
+        let applied = write(&lab, &folder).await;
+        let blocked = applied.left.steps.iter().any(|step| step.blocked.is_some());
+        assert_eq!(applied.is_settled(), !blocked, "{}", applied.left);
+        unsettled += usize::from(blocked);
         if applied.left.is_done() {
             break;
         }
         let json = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "json");
         for path in applied.written.iter().filter(json) {
             let explanation = fs::read_to_string(path.with_extension("txt")).unwrap();
+            assert!(
+                explanation.starts_with("Sign the proposals of this folder in the order of their numbers")
+            );
             assert!(explanation.contains("(by admin)"), "{explanation}");
             sign(&mut lab.world.borrow_mut(), &read(path));
         }
@@ -77,15 +95,16 @@ async fn a_multisig_signs_what_the_files_say_and_the_chain_becomes_what_the_risk
         assert!(rounds < 12, "{}", applied.left);
     }
     assert_eq!(lab.world.borrow().exchange().market_count, 2);
+    // The second market can't be created before the first one.
+    assert_eq!(unsettled, 1);
 }
 
 #[tokio::test]
 async fn proposals_that_are_written_together_have_numbers_of_their_own() {
-    let mut lab = Lab::new(|text| text);
-    lab.parties = parties(&lab.world.borrow(), false);
+    let lab = without_admin();
     lab.print();
     let folder = folder("proposals-numbers");
-    let applied = apply(&lab, (&lab.file, &lab.parties), &lab.so, Some(&folder)).await.unwrap();
+    let applied = write(&lab, &folder).await;
     let names: Vec<_> =
         applied.written.iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let expected = [
@@ -108,4 +127,19 @@ async fn proposals_that_are_written_together_have_numbers_of_their_own() {
         matches!(proposed[0].1, ChangePayload::CreateVault { mint, .. } if mint == lab.file.vaults[0].mint)
     );
     assert!(lab.world.borrow().svm.get_account(&address::change(0)).is_none(), "nothing was sent");
+}
+
+#[tokio::test]
+async fn a_folder_with_proposals_of_an_earlier_run_is_refused() {
+    let lab = without_admin();
+    lab.print();
+    let folder = folder("proposals-old");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("notes.txt"), "of somebody").unwrap();
+    assert_eq!(write(&lab, &folder).await.written.len(), 6);
+    let sent = lab.sent.get();
+    let refused = apply(&lab, (&lab.file, &lab.parties), &lab.so, options(&folder)).await.unwrap_err();
+    let told = refused.to_string();
+    assert!(told.contains("-propose-list-the-") && told.contains("move it away"), "{told}");
+    assert_eq!((lab.sent.get(), fs::read_dir(&folder).unwrap().count()), (sent, 7));
 }

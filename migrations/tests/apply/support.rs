@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anchor_lang::Discriminator;
 use bulwark_migrate::chain::Batch;
-use bulwark_migrate::{Applied, Chain, ChainError, Parties, Party, Plan, RiskFile, apply, plan};
+use bulwark_migrate::{Applied, Chain, ChainError, Options, Parties, Party, Plan, RiskFile, apply, plan};
 use bulwark_sdk::account::decode_copy;
 use bulwark_sdk::{Pubkey, address};
 use bulwark_tests::fixtures::{self, BTC_ASSET, SOL_ASSET};
@@ -14,11 +14,15 @@ use bulwark_tests::world::program_bytes;
 use bulwark_tests::{Signer, World};
 use bytemuck::Pod;
 use solana_account::Account;
+use solana_hash::Hash;
 use solana_keypair::Keypair;
 use solana_message::Message;
 
 /// What a packet has room for, less what a compute limit and a price take.
 const ROOM: usize = 1_232 - 60;
+
+/// What the chain says that its genesis hash is.
+pub const GENESIS: Hash = Hash::new_from_array([7; 32]);
 
 /// What happens to a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +40,8 @@ pub struct Lab {
     pub mishap: Cell<Option<(usize, Mishap)>>,
     /// What prices are, percent of the first ones.
     pub percent: Cell<i64>,
+    /// Whether what the guardian may have tightened is loosened.
+    pub loosen: Cell<bool>,
     pub file: RiskFile,
     pub parties: Parties,
     pub so: Vec<u8>,
@@ -61,7 +67,8 @@ impl Lab {
         let parties = parties(&world, true);
         let (sent, mishap) = (Cell::default(), Cell::default());
         let percent = Cell::new(100);
-        Self { world: RefCell::new(world), sent, mishap, percent, file, parties, so: program_bytes() }
+        let (world, loosen, so) = (RefCell::new(world), Cell::default(), program_bytes());
+        Self { world, sent, mishap, percent, loosen, file, parties, so }
     }
 
     /// A copy: what happens to one does not happen to the other.
@@ -75,6 +82,7 @@ impl Lab {
             sent,
             mishap,
             percent,
+            loosen: self.loosen.clone(),
             file: self.file.clone(),
             parties,
             so: self.so.clone(),
@@ -99,14 +107,18 @@ impl Lab {
         }
     }
 
+    pub fn options(&self) -> Options<'static> {
+        Options { proposals: None, loosen: self.loosen.get() }
+    }
+
     pub async fn plan(&self) -> Plan {
         self.print();
-        plan(self, (&self.file, &self.parties), &self.so).await.unwrap()
+        plan(self, (&self.file, &self.parties), &self.so, self.options()).await.unwrap()
     }
 
     pub async fn apply(&self) -> Result<Applied, bulwark_migrate::apply::ApplyError> {
         self.print();
-        apply(self, (&self.file, &self.parties), &self.so, None).await
+        apply(self, (&self.file, &self.parties), &self.so, self.options()).await
     }
 
     /// Applies the file and waits for proposals until nothing is left. Returns how often it had to wait.
@@ -151,6 +163,10 @@ pub fn parties(world: &World, admin_is_here: bool) -> Parties {
 }
 
 impl Chain for Lab {
+    async fn genesis(&self) -> Result<Hash, ChainError> {
+        Ok(GENESIS)
+    }
+
     async fn accounts(&self, addresses: &[Pubkey]) -> Result<Vec<Option<Account>>, ChainError> {
         let mut world = self.world.borrow_mut();
         // Whoever waits for the next slot gets it.

@@ -42,7 +42,7 @@ async fn a_program_whose_bytes_differ_is_upgraded() {
     // Another build: the same code, and a byte more at its end.
     so.push(7);
     lab.so = so;
-    let planned = plan(&lab, (&lab.file, &lab.parties), &lab.so).await.unwrap();
+    let planned = plan(&lab, (&lab.file, &lab.parties), &lab.so, lab.options()).await.unwrap();
     assert!(planned.steps[0].title.starts_with("upgrade the program"), "{planned}");
     let applied = lab.apply().await.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(applied.done[0], "upgrade the program");
@@ -61,7 +61,7 @@ async fn a_missing_program_needs_the_key_of_the_declared_address() {
         [(None, "program.keypair"), (Some(Keypair::new_from_array([9; 32])), "anchor keys sync")]
     {
         lab.parties.program = program;
-        let planned = plan(&lab, (&lab.file, &lab.parties), &lab.so).await.unwrap();
+        let planned = plan(&lab, (&lab.file, &lab.parties), &lab.so, lab.options()).await.unwrap();
         assert!(planned.steps[0].blocked.as_ref().unwrap().contains(words), "{planned}");
         assert_eq!((planned.steps.len(), planned.later[0].as_str()), (1, "initialise the exchange"));
     }

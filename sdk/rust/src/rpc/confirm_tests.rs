@@ -122,9 +122,9 @@ async fn the_simulation_sizes_the_limit_and_the_fees_of_others_the_price() {
     let instructions = [Instruction { program_id, accounts: Vec::new(), data: vec![1] }];
     let at = |percentile, cap| options().with_fee(FeePolicy::Recent { percentile, cap });
     let median = client.prepare(&instructions, &payer, &at(50, 1_000_000)).await.unwrap();
-    assert_eq!((median.limit, median.price, median.extra), (22_000, Some(200), 2));
-    // 11,000 lamports are 500,000 micro-lamports a unit.
-    let capped = client.prepare(&instructions, &payer, &at(100, 11_000)).await.unwrap();
+    assert_eq!((median.limit, median.price, median.extra), (30_000, Some(200), 2));
+    // 15,000 lamports are 500,000 micro-lamports a unit.
+    let capped = client.prepare(&instructions, &payer, &at(100, 15_000)).await.unwrap();
     assert_eq!(capped.price, Some(500_000));
     let free = client.prepare(&instructions, &payer, &options()).await.unwrap();
     assert_eq!((free.price, free.extra, free.instructions.len()), (None, 1, 2));

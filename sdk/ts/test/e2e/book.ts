@@ -173,6 +173,8 @@ export function whatToDo(error: unknown): string {
         return error.message; // the program's own message says what to do
     }
   }
+  // It may have happened: look it up before sending again.
+  if (error instanceof sdk.TransactionUnknownError) return `look up ${error.signature}`;
   // It did not land and can't any more.
   if (error instanceof sdk.TransactionExpiredError) return 'pay more, and send it again';
   return String(error);
