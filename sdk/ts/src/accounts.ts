@@ -1,6 +1,5 @@
 import {
   getBase58Decoder,
-  getBase64Encoder,
   type Address,
   type Base58EncodedBytes,
   type Decoder,
@@ -8,6 +7,7 @@ import {
   type ReadonlyUint8Array,
 } from '@solana/kit';
 
+import { SYSTEM_PROGRAM_ADDRESS } from './addresses';
 import type { Bulwark } from './connection';
 import {
   BULWARK_PROGRAM_ADDRESS,
@@ -34,6 +34,7 @@ import {
   type RedeemTicket,
   type UnstakeTicket,
 } from './generated';
+import { rawAccount } from './raw';
 
 /** An account as it was read. */
 export interface Loaded<T> {
@@ -99,7 +100,8 @@ export const unstakeTicketType = /* @__PURE__ */ type(
 );
 
 /**
- * Reads the bytes of an account.
+ * Reads the bytes of an account. Whose they are it can't tell: anybody can write the same into an account of another program.
+ * {@link readAccount} looks at the owner, too.
  *
  * @throws Error if they are of another type, or too short.
  */
@@ -110,47 +112,70 @@ export function decodeAccount<T>(kind: AccountType<T>, bytes: ReadonlyUint8Array
   return kind.decoder().decode(bytes);
 }
 
-/** Bytes of accounts and the slot of one answer, in the order in which they were asked for. */
+/** An account as a node gives it. */
+export interface RawAccount {
+  /** What is in it. */
+  readonly bytes: Uint8Array;
+  /** The program that it belongs to, which alone writes it. */
+  readonly owner: Address;
+}
+
+/**
+ * Reads an account that a node gave.
+ *
+ * @throws Error if it does not exist, belongs to another program, or is of another type.
+ */
+export function readAccount<T>(
+  kind: AccountType<T>,
+  at: Address,
+  raw: RawAccount | undefined,
+): Loaded<T> {
+  // Anybody can send lamports to an address before its account is made, and after it is closed.
+  const empty = raw?.owner === SYSTEM_PROGRAM_ADDRESS && raw.bytes.length === 0;
+  if (raw === undefined || empty) throw new Error(`there is no ${kind.name} at ${at}`);
+  if (raw.owner !== BULWARK_PROGRAM_ADDRESS) {
+    throw new Error(
+      `${at} is no ${kind.name}: it belongs to the program ${raw.owner}, not to Bulwark, ${BULWARK_PROGRAM_ADDRESS}`,
+    );
+  }
+  return { address: at, data: decodeAccount(kind, raw.bytes) };
+}
+
+/** Accounts and the slot of one answer, in the order in which they were asked for. */
 export interface FetchedBytes {
   /** Slot that the answer is from. */
   readonly slot: bigint;
   /** Bytes and owner of each account that exists. */
-  readonly accounts: readonly ({ bytes: Uint8Array; owner: Address } | undefined)[];
+  readonly accounts: readonly (RawAccount | undefined)[];
 }
 
 const MOST_KEYS = 100;
 
 /** Reads accounts: up to 100 in one request, at one slot. More are read in several requests at once; the slot is the lowest. */
 export async function fetchBytes(handle: Bulwark, keys: readonly Address[]): Promise<FetchedBytes> {
+  const { commitment, rpc } = handle;
+  if (keys.length === 0) return { slot: await rpc.getSlot({ commitment }).send(), accounts: [] };
   const starts = Array.from(
     { length: Math.ceil(keys.length / MOST_KEYS) },
     (_, i) => i * MOST_KEYS,
   );
-  const config = { commitment: handle.commitment, encoding: 'base64' } as const;
+  const config = { commitment, encoding: 'base64' } as const;
   const answers = await Promise.all(
-    starts.map((at) =>
-      handle.rpc.getMultipleAccounts(keys.slice(at, at + MOST_KEYS), config).send(),
-    ),
+    starts.map((at) => rpc.getMultipleAccounts(keys.slice(at, at + MOST_KEYS), config).send()),
   );
   const slots = answers.map((answer) => answer.context.slot);
   return {
     slot: slots.reduce((least, slot) => (slot < least ? slot : least)),
     accounts: answers.flatMap((answer) =>
-      answer.value.map((found) =>
-        found === null ? undefined : { bytes: fromBase64(found.data[0]), owner: found.owner },
-      ),
+      answer.value.map((found) => (found === null ? undefined : rawAccount(found))),
     ),
   };
-}
-
-function fromBase64(text: string): Uint8Array {
-  return Uint8Array.from(getBase64Encoder().encode(text));
 }
 
 /**
  * Reads one account.
  *
- * @throws Error if it does not exist or is of another type.
+ * @throws Error if it does not exist, belongs to another program, or is of another type.
  */
 export async function loadAccount<T>(
   handle: Bulwark,
@@ -158,9 +183,7 @@ export async function loadAccount<T>(
   at: Address,
 ): Promise<Loaded<T>> {
   const { accounts } = await fetchBytes(handle, [at]);
-  const found = accounts[0];
-  if (found === undefined) throw new Error(`there is no ${kind.name} at ${at}`);
-  return { address: at, data: decodeAccount(kind, found.bytes) };
+  return readAccount(kind, at, accounts[0]);
 }
 
 const DISCRIMINATOR_BYTES = 8n;
@@ -172,6 +195,8 @@ function matches(offset: bigint, bytes: string): GetProgramAccountsMemcmpFilter 
 /**
  * Reads all of the program's accounts of a type; with `owner` only those that begin with this key, which in margin
  * accounts and tickets is the owner. Asks for `getProgramAccounts`, which some endpoints refuse.
+ *
+ * @throws Error if the endpoint gives what was not asked for: an account of another program or type.
  */
 export async function loadAccounts<T>(
   handle: Bulwark,
@@ -182,10 +207,7 @@ export async function loadAccounts<T>(
   if (owner !== undefined) filters.push(matches(DISCRIMINATOR_BYTES, owner));
   const config = { commitment: handle.commitment, encoding: 'base64', filters } as const;
   const found = await handle.rpc.getProgramAccounts(BULWARK_PROGRAM_ADDRESS, config).send();
-  return found.map(({ pubkey, account }) => ({
-    address: pubkey,
-    data: decodeAccount(kind, fromBase64(account.data[0])),
-  }));
+  return found.map(({ pubkey, account }) => readAccount(kind, pubkey, rawAccount(account)));
 }
 
 /** Margin accounts of an owner. */

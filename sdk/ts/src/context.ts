@@ -1,16 +1,17 @@
 import type { Address } from '@solana/kit';
 
 import {
-  decodeAccount,
   exchangeType,
   fetchBytes,
   insuranceFundType,
   marginAccountType,
   marketType,
   poolType,
+  readAccount,
   vaultType,
   type AccountType,
   type Loaded,
+  type RawAccount,
 } from './accounts';
 import { CLOCK_ADDRESS } from './addresses';
 import type { Bulwark } from './connection';
@@ -68,7 +69,7 @@ const remembered = /* @__PURE__ */ new WeakMap<Bulwark, Listings>();
  * trip. The first call over a handle loads the listings as well, and so does one after something was listed or closed.
  * Above 100 accounts in all it takes two requests at once, whose slots may differ.
  *
- * @throws Error if the exchange or the margin account does not exist.
+ * @throws Error if the exchange or the margin account does not exist, or belongs to another program.
  */
 export function loadContext(
   handle: Bulwark,
@@ -110,30 +111,31 @@ async function read(
   const own = marginAddress === undefined ? [] : [marginAddress];
   const keys = [...singles, ...own, ...markets, ...vaults];
   const { accounts } = await fetchBytes(handle, keys);
-  const bytes = new Map(keys.flatMap((key, i) => entry(key, accounts[i]?.bytes)));
+  const found: Found = new Map(keys.flatMap((key, i) => entry(key, accounts[i])));
 
-  const exchange = find(bytes, exchangeType, EXCHANGE_ADDRESS);
-  if (isOutdated(listings, exchange.data, bytes)) return undefined;
-  const clock = required(bytes, CLOCK_ADDRESS, 'clock');
+  const exchange = find(found, exchangeType, EXCHANGE_ADDRESS);
+  if (isOutdated(listings, exchange.data, found)) return undefined;
+  const clock = found.get(CLOCK_ADDRESS);
+  if (clock === undefined) throw new Error(`there is no clock at ${CLOCK_ADDRESS}`);
   const context: Context = {
     listings,
-    ...readClock(clock),
+    ...readClock(clock.bytes),
     exchange,
-    pool: find(bytes, poolType, POOL_ADDRESS),
-    insuranceFund: find(bytes, insuranceFundType, INSURANCE_FUND_ADDRESS),
+    pool: find(found, poolType, POOL_ADDRESS),
+    insuranceFund: find(found, insuranceFundType, INSURANCE_FUND_ADDRESS),
     markets: new Map(
-      Array.from(listings.markets, ([index, at]) => [index, find(bytes, marketType, at)]),
+      Array.from(listings.markets, ([index, at]) => [index, find(found, marketType, at)]),
     ),
     vaults: new Map(
       Array.from(listings.vaults, ([index, { address }]) => [
         index,
-        find(bytes, vaultType, address),
+        find(found, vaultType, address),
       ]),
     ),
-    bytes,
+    bytes: new Map(Array.from(found, ([key, { bytes }]) => [key, bytes])),
   };
   if (marginAddress === undefined) return context;
-  return { ...context, margin: find(bytes, marginAccountType, marginAddress) };
+  return { ...context, margin: find(found, marginAccountType, marginAddress) };
 }
 
 const CLOCK_BYTES = 40;
@@ -145,33 +147,22 @@ function readClock(bytes: Uint8Array): { slot: bigint; now: bigint } {
   return { slot: view.getBigUint64(0, true), now: view.getBigInt64(CLOCK_BYTES - 8, true) };
 }
 
-function entry(key: Address, bytes: Uint8Array | undefined): [Address, Uint8Array][] {
-  return bytes === undefined ? [] : [[key, bytes]];
+/** What was read, by address. */
+type Found = ReadonlyMap<Address, RawAccount>;
+
+function entry(key: Address, found: RawAccount | undefined): [Address, RawAccount][] {
+  return found === undefined ? [] : [[key, found]];
 }
 
-function isOutdated(
-  listings: Listings,
-  exchange: Exchange,
-  bytes: ReadonlyMap<Address, Uint8Array>,
-): boolean {
+function isOutdated(listings: Listings, exchange: Exchange, found: Found): boolean {
   const indices = marketIndices(exchange);
   const same =
     indices.length === listings.markets.size &&
     indices.every((index) => listings.markets.has(index)) &&
     exchange.vaultCount === listings.vaults.size;
-  return !same || ![...listings.markets.values()].every((market) => bytes.has(market));
+  return !same || ![...listings.markets.values()].every((market) => found.has(market));
 }
 
-function required(bytes: ReadonlyMap<Address, Uint8Array>, at: Address, name: string): Uint8Array {
-  const found = bytes.get(at);
-  if (found === undefined) throw new Error(`there is no ${name} at ${at}`);
-  return found;
-}
-
-function find<T>(
-  bytes: ReadonlyMap<Address, Uint8Array>,
-  kind: AccountType<T>,
-  at: Address,
-): Loaded<T> {
-  return { address: at, data: decodeAccount(kind, required(bytes, at, kind.name)) };
+function find<T>(found: Found, kind: AccountType<T>, at: Address): Loaded<T> {
+  return readAccount(kind, at, found.get(at));
 }

@@ -5,7 +5,7 @@ import { BULWARK_ERRORS, BULWARK_PROGRAM_ADDRESS, type BulwarkErrorName } from '
 
 /** Where and how a transaction failed. */
 export interface Failure {
-  /** Index of the instruction, if one failed. */
+  /** Which of the caller's instructions failed, from 0, if it is one of them: refreshes that {@link send} finds in front don't count. */
   readonly instruction: number | undefined;
   /** Program that failed: the innermost one. */
   readonly program: string | undefined;
@@ -74,7 +74,10 @@ export class TransactionExpiredError extends Error {
   }
 }
 
-/** The endpoint did not answer for half a minute after a transaction was sent: it may have landed, or still land. */
+/**
+ * Nobody can say what became of a transaction that was sent: it may have landed, or still land. The endpoint went silent, or the
+ * chain stood still for too long. The `cause` says which.
+ */
 export class TransactionUnknownError extends Error {
   /** Its signature: look it up before the transaction is built again. */
   readonly signature: Signature;
@@ -82,7 +85,8 @@ export class TransactionUnknownError extends Error {
   /** Of the signature. */
   constructor(signature: Signature, options?: ErrorOptions) {
     super(
-      `the endpoint is silent since transaction ${signature} was sent, which may land: look it up before you build it again`,
+      `it is not known what became of transaction ${signature}, which was sent: it may have landed, or still land. Look it up ` +
+        'before you build it again',
       options,
     );
     this.name = 'TransactionUnknownError';
@@ -151,16 +155,19 @@ export interface FailedTransaction {
   readonly logs: readonly string[] | null;
   /** Programs of its instructions. */
   readonly programs: readonly Address[];
+  /** How many of its instructions stand in front of the caller's own; none by default. */
+  readonly inFront?: number;
   /** Signature, if it was sent. */
   readonly signature?: Signature;
 }
 
 /** The error to throw for a transaction that failed. */
 export function failureOf(failed: FailedTransaction): TransactionFailedError {
-  const { error, programs, signature } = failed;
+  const { error, programs, inFront = 0, signature } = failed;
   const logs = failed.logs ?? [];
-  const { instruction, code, reason } = readError(error);
-  const outer = instruction === undefined ? undefined : programs[instruction];
+  const { index, code, reason } = readError(error);
+  const outer = index === undefined ? undefined : programs[index];
+  const instruction = index === undefined || index < inFront ? undefined : index - inFront;
   const { program = outer, said } = failedProgram(logs);
   const failure = { instruction, program, code, logs, signature };
   const known = code === undefined ? undefined : describeError(code);
@@ -168,14 +175,16 @@ export function failureOf(failed: FailedTransaction): TransactionFailedError {
   if (program === BULWARK_PROGRAM_ADDRESS && known !== undefined) {
     return new BulwarkError(known, failure, options);
   }
-  const where = instruction === undefined ? '' : `instruction ${instruction} of ${program}: `;
+  const which =
+    instruction === undefined ? 'an instruction in front' : `instruction ${instruction}`;
+  const where = index === undefined ? '' : `${which} of ${program}: `;
   const told = detailsOf(logs);
   const details = told.length === 0 ? '' : ` (${told.join('; ')})`;
   return new TransactionFailedError(`${where}${said ?? reason}${details}`, failure, options);
 }
 
 interface ReadError {
-  readonly instruction: number | undefined;
+  readonly index: number | undefined;
   readonly code: number | undefined;
   readonly reason: string;
 }
@@ -183,14 +192,14 @@ interface ReadError {
 /** `"AccountNotFound"`, `{ InstructionError: [2, { Custom: 6001 }] }` and the like. */
 function readError(error: unknown): ReadError {
   const at = isRecord(error) ? error['InstructionError'] : undefined;
-  if (!Array.isArray(at)) return { instruction: undefined, code: undefined, reason: text(error) };
+  if (!Array.isArray(at)) return { index: undefined, code: undefined, reason: text(error) };
   const [index, what] = at as unknown[];
   const custom = isRecord(what) ? what['Custom'] : undefined;
   if (custom === undefined) {
-    return { instruction: Number(index), code: undefined, reason: text(what) };
+    return { index: Number(index), code: undefined, reason: text(what) };
   }
   return {
-    instruction: Number(index),
+    index: Number(index),
     code: Number(custom),
     reason: `custom error ${Number(custom)}`,
   };

@@ -34,7 +34,7 @@ export function decodeEvent(bytes: ReadonlyUint8Array): BulwarkEvent | undefined
 
 const DATA = 'Program data: ';
 // What a program logs of itself, `Program log: …`, is no call.
-const CALL = /^Program ([^\s:]+) (.*)$/;
+const CALL = /^Program ([1-9A-HJ-NP-Za-km-z]{32,44}) (?:(invoke) \[\d+\]|success|failed: .*)$/;
 
 /**
  * Reads the events of a transaction's log. Any program can write `Program data:` lines, so that only what was written while
@@ -60,10 +60,10 @@ export function parseEvents(logs: readonly string[]): ParsedLog {
 
 /** Enters and leaves programs. */
 function follow(stack: string[], line: string): void {
-  const [, id, what] = CALL.exec(line) ?? [];
-  if (id === undefined || what === undefined) return;
-  if (what.startsWith('invoke [')) stack.push(id);
-  else if ((what === 'success' || what.startsWith('failed')) && stack.at(-1) === id) stack.pop();
+  const [, id, entered] = CALL.exec(line) ?? [];
+  if (id === undefined) return;
+  if (entered !== undefined) stack.push(id);
+  else if (stack.at(-1) === id) stack.pop();
 }
 
 function eventOf(line: string): BulwarkEvent | undefined {

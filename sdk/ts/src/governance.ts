@@ -1,5 +1,6 @@
 import { EngineError, ask } from './engine';
 import type { Loaded } from './accounts';
+import { changeAddress } from './addresses';
 import type { Context } from './context';
 import {
   getChangeEncoder,
@@ -69,8 +70,11 @@ export function explainPayload(context: Context, payload: ChangePayloadArgs): Ex
  *
  * @throws {@link EngineError}
  */
-export function explainChange(context: Context, change: Loaded<Change>): ChangeExplanation {
-  const [found] = explainChanges(context, [change]);
+export async function explainChange(
+  context: Context,
+  change: Loaded<Change>,
+): Promise<ChangeExplanation> {
+  const [found] = await explainChanges(context, [change]);
   if (found === undefined || isError(found)) {
     throw new EngineError(found?.error ?? 'the engine left the change out');
   }
@@ -78,15 +82,27 @@ export function explainChange(context: Context, change: Loaded<Change>): ChangeE
 }
 
 /**
- * The same of many changes, in order.
+ * The same of many changes, in order. One that is not at the address of its number is none of the program's: it has an error.
  *
  * @throws {@link EngineError}
  */
-export function explainChanges(
+export async function explainChanges(
   context: Context,
   changes: readonly Loaded<Change>[],
-): readonly Outcome<ChangeExplanation>[] {
+): Promise<readonly Outcome<ChangeExplanation>[]> {
   const encoder = getChangeEncoder();
   const bytes = changes.map((change) => Uint8Array.from(encoder.encode(change.data)));
-  return ask({ ask: 'explainChanges' }, accountsOf(context, bytes));
+  const problems = await Promise.all(changes.map(misplaced));
+  const about = accountsOf(context, bytes);
+  const found = ask<Outcome<ChangeExplanation>[]>({ ask: 'explainChanges' }, about);
+  return found.map((outcome, i) => problems[i] ?? outcome);
+}
+
+async function misplaced({
+  address,
+  data,
+}: Loaded<Change>): Promise<{ readonly error: string } | undefined> {
+  const right = await changeAddress(data.nonce);
+  if (address === right) return undefined;
+  return { error: `change ${data.nonce} is at ${right}, not at ${address}: read it from there` };
 }

@@ -36,7 +36,6 @@ export * from './lookup-table';
 export * from './send';
 export {
   buildTransaction,
-  loadLookupTables,
   simulate,
   splitRefreshes,
   type BuildOptions,

@@ -2,11 +2,15 @@ import {
   AccountRole,
   getAddressEncoder,
   getProgramDerivedAddress,
+  getAddressDecoder,
   getU64Encoder,
   type Address,
+  type AddressesByLookupTableAddress,
 } from '@solana/kit';
 
 import { SYSTEM_PROGRAM_ADDRESS, TOKEN_PROGRAM_ADDRESS, oracleAddresses } from './addresses';
+import { fetchBytes, type RawAccount } from './accounts';
+import type { Bulwark } from './connection';
 import type { Context } from './context';
 import {
   BACKSTOP_MINT_ADDRESS,
@@ -132,4 +136,43 @@ export async function commonAddresses(context: Context): Promise<Address[]> {
   const oracles = await Promise.all(listed.map(({ data }) => oracleAddresses(data.sources)));
   const sources = oracles.flatMap((found) => [found?.primary ?? [], found?.secondary ?? []].flat());
   return [...new Set([...single, ...listings.markets.values(), ...tokens, ...sources])];
+}
+
+/** What a table begins with: a number that it is one. */
+const IS_TABLE = 1;
+const HEAD_BYTES = 56;
+const KEY_BYTES = 32;
+/** Slot in which a table was deactivated that was not. */
+const ACTIVE = 0xffff_ffff_ffff_ffffn;
+
+/**
+ * What can be used of lookup tables now: all but the addresses that were added in the slot that was read.
+ *
+ * @throws Error if there is no such table, or it is being closed: the transaction would be refused.
+ */
+export async function loadLookupTables(
+  handle: Bulwark,
+  tables: readonly Address[],
+): Promise<AddressesByLookupTableAddress> {
+  const { accounts, slot } = await fetchBytes(handle, tables);
+  const entries = tables.map((table, i) => [table, usable(table, accounts[i], slot)] as const);
+  return Object.fromEntries(entries);
+}
+
+function usable(table: Address, raw: RawAccount | undefined, slot: bigint): Address[] {
+  if (raw?.owner !== LOOKUP_TABLE_PROGRAM_ADDRESS || raw.bytes.length < HEAD_BYTES) {
+    throw new Error(`there is no lookup table at ${table}`);
+  }
+  const head = new DataView(raw.bytes.buffer, raw.bytes.byteOffset, HEAD_BYTES);
+  if (head.getUint32(0, true) !== IS_TABLE) throw new Error(`there is no lookup table at ${table}`);
+  if (head.getBigUint64(4, true) !== ACTIVE) {
+    throw new Error(`the lookup table ${table} is being closed: create another one`);
+  }
+  const [lastExtended, before] = [head.getBigUint64(12, true), head.getUint8(20)];
+  const all = Math.floor((raw.bytes.length - HEAD_BYTES) / KEY_BYTES);
+  const count = slot > lastExtended ? all : Math.min(before, all);
+  const decoder = getAddressDecoder();
+  return Array.from({ length: count }, (_, i) =>
+    decoder.decode(raw.bytes, HEAD_BYTES + i * KEY_BYTES),
+  );
 }

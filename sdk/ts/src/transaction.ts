@@ -3,7 +3,6 @@ import {
   compileTransaction,
   compressTransactionMessageUsingAddressLookupTables,
   createTransactionMessage,
-  fetchAddressesForLookupTables,
   getBase64EncodedWireTransaction,
   getTransactionMessageSize,
   getTransactionMessageSizeLimit,
@@ -27,6 +26,7 @@ import {
   REFRESH_MARKET_DISCRIMINATOR,
   REFRESH_VAULT_DISCRIMINATOR,
 } from './generated';
+import { loadLookupTables } from './lookup-table';
 
 /** How a transaction is built. */
 export interface BuildOptions {
@@ -35,36 +35,36 @@ export interface BuildOptions {
    * {@link loadLookupTables}, which saves a request.
    */
   readonly lookupTables?: readonly Address[] | AddressesByLookupTableAddress;
-  /** Compute units, at most 1 400 000. By default what a simulation takes and a tenth more, 1 000 at least. */
+  /** Compute units, at most 1 400 000. By default what a simulation takes and a tenth more, 10 000 more at least. */
   readonly computeUnitLimit?: number;
   /** What is paid to land sooner; nothing by default. */
   readonly priorityFee?: PriorityFee;
+  /**
+   * How many of the instructions stand in front of the caller's own, none by default: the `instruction` of a failure is counted
+   * from the first one after them.
+   */
+  readonly inFront?: number;
 }
 
 /** What simulating a transaction shows. */
 export interface Simulation {
-  /** Compute units that it took. */
+  /** Compute units that it took; the most that there can be, 1 400 000, if the endpoint does not say. */
   readonly computeUnits: number;
   /** Its log. */
   readonly logs: readonly string[];
 }
 
 const MOST_COMPUTE_UNITS = 1_400_000;
-/** Least compute units above what a simulation took: a print that came since makes a refresh dearer by about 2 000. */
+/**
+ * Least compute units above what a simulation took. It looks at an earlier slot: an auction that has started since takes a longer
+ * path, and a print that came since makes a refresh dearer by about 2 000. What is left over costs no more than its priority fee.
+ */
 const LEAST_MARGIN = 10_000;
 
-/** What a simulation took and a tenth more, for the state moves on before the transaction lands. */
+/** What a simulation took and a tenth more, {@link LEAST_MARGIN} at least. */
 function limitOf(simulated: number): number {
   const margin = Math.max(Math.ceil(simulated / 10), LEAST_MARGIN);
   return Math.min(simulated + margin, MOST_COMPUTE_UNITS);
-}
-
-/** Contents of lookup tables. */
-export function loadLookupTables(
-  handle: Bulwark,
-  tables: readonly Address[],
-): Promise<AddressesByLookupTableAddress> {
-  return fetchAddressesForLookupTables([...tables], handle.rpc, { commitment: handle.commitment });
 }
 
 /** Contents of the lookup tables that options name. */
@@ -89,7 +89,7 @@ export async function buildTransaction(
   instructions: readonly Instruction[],
   options: BuildOptions = {},
 ): Promise<BuiltTransaction> {
-  const { priorityFee: policy = 'none', computeUnitLimit } = options;
+  const { priorityFee: policy = 'none', computeUnitLimit, inFront } = options;
   const [tables, price, latest] = await Promise.all([
     tablesOf(handle, options.lookupTables),
     priorityFee(handle, policy, instructions),
@@ -97,7 +97,8 @@ export async function buildTransaction(
   ]);
   const message = messageOf({ payer, instructions, tables, lifetime: latest.value, price });
   requireSize(message);
-  const limit = computeUnitLimit ?? limitOf((await simulate(handle, message)).computeUnits);
+  const limit =
+    computeUnitLimit ?? limitOf((await simulate(handle, message, inFront)).computeUnits);
   const paid = cappedFee(policy, price, limit);
   return pipe(
     message,
@@ -167,8 +168,7 @@ export function splitRefreshes(
   instructions: readonly Instruction[],
   tables: AddressesByLookupTableAddress = {},
 ): Instruction[][] {
-  const first = instructions.findIndex((instruction) => !isRefresh(instruction));
-  const refreshes = first < 0 ? [] : instructions.slice(0, first);
+  const refreshes = instructions.slice(0, refreshesOf(instructions));
   const main = instructions.slice(refreshes.length);
   const problem = (all: readonly Instruction[]) => tooLarge(payer, all, tables);
   let near = refreshes.length;
@@ -183,6 +183,14 @@ export function splitRefreshes(
     else ahead.push([refresh]);
   }
   return [...ahead, [...refreshes.slice(0, near), ...main]];
+}
+
+/** How many refreshes stand in front of what they are for. None if there is nothing else: then they are what it is about. */
+export function refreshesOf(instructions: readonly Instruction[]): number {
+  return Math.max(
+    instructions.findIndex((instruction) => !isRefresh(instruction)),
+    0,
+  );
 }
 
 /** Why instructions, compute budget included, make no transaction. */
@@ -207,11 +215,16 @@ function isRefresh({ programAddress, data }: Instruction): boolean {
 }
 
 /**
- * Simulates a transaction, at the latest blockhash and without signatures.
+ * Simulates a transaction, at the latest blockhash and without signatures. A failure is counted from the first instruction that
+ * is not `inFront`, see {@link BuildOptions}.
  *
  * @throws {@link BulwarkError} or {@link TransactionFailedError} if it fails.
  */
-export async function simulate(handle: Bulwark, message: BuiltTransaction): Promise<Simulation> {
+export async function simulate(
+  handle: Bulwark,
+  message: BuiltTransaction,
+  inFront = 0,
+): Promise<Simulation> {
   const wire = getBase64EncodedWireTransaction(compileTransaction(message));
   const { value } = await handle.rpc
     .simulateTransaction(wire, {
@@ -222,7 +235,10 @@ export async function simulate(handle: Bulwark, message: BuiltTransaction): Prom
     .send();
   if (value.err !== null) {
     const programs = message.instructions.map((instruction) => instruction.programAddress);
-    throw failureOf({ error: value.err, logs: value.logs, programs });
+    throw failureOf({ error: value.err, logs: value.logs, programs, inFront });
   }
-  return { computeUnits: Number(value.unitsConsumed ?? 0n), logs: value.logs ?? [] };
+  return {
+    computeUnits: Number(value.unitsConsumed ?? MOST_COMPUTE_UNITS),
+    logs: value.logs ?? [],
+  };
 }

@@ -128,7 +128,7 @@ export function marginAccountViews(
   context: Context,
   margins: readonly Margin[],
 ): MarginAccountView[] {
-  const bytes = margins.map((margin) => marginBytes(context, margin));
+  const bytes = margins.map((margin) => marginBytes(margin));
   const views = ask<Outcome<AccountNumbers>[]>({ ask: 'views' }, accountsOf(context, bytes));
   return margins.map((margin, i) => complete(margin, valueOf(present(views[i]))));
 }
@@ -246,7 +246,7 @@ export interface TradeQuote {
 export function quote(context: MarginContext, input: QuoteInput): TradeQuote {
   const { market, side = null, limitPrice = null } = input;
   const lots = 'lots' in input ? input.lots : lotsWorth(context, market, input.notional);
-  const accounts = accountsOf(context, [marginBytes(context, context.margin)]);
+  const accounts = accountsOf(context, [marginBytes(context.margin)]);
   const found = ask<Omit<TradeQuote, 'price'>>(
     { ask: 'quote', market, side, lots, limit: limitPrice },
     accounts,
@@ -308,7 +308,7 @@ export function distress(
   margins: readonly Margin[],
   slot: bigint = context.slot,
 ): readonly (Outcome<Distress> | null)[] {
-  const bytes = margins.map((margin) => marginBytes(context, margin));
+  const bytes = margins.map((margin) => marginBytes(margin));
   return ask({ ask: 'distress', slot }, accountsOf(context, bytes));
 }
 

@@ -1,9 +1,16 @@
-import { getBase64Encoder, type Address, type Signature } from '@solana/kit';
+import type { Address, Signature } from '@solana/kit';
 
-import { decodeAccount, fetchBytes, type AccountType, type Loaded } from './accounts';
+import {
+  fetchBytes,
+  readAccount,
+  type AccountType,
+  type Loaded,
+  type RawAccount,
+} from './accounts';
 import type { Bulwark } from './connection';
 import { parseEvents, type ParsedLog } from './events';
 import { BULWARK_PROGRAM_ADDRESS } from './generated';
+import { rawAccount, type JsonAccount } from './raw';
 import { pause } from './wait';
 
 /** How something is watched. */
@@ -100,9 +107,9 @@ export async function* watchEvents(
 
 /**
  * An account as it is and as it becomes. It connects by itself whenever the connection is lost, says so, and reads the account
- * anew.
+ * anew. While a connection lasts it never goes back to an older slot; the endpoint behind a new one may not be as far.
  *
- * @throws Error if the account becomes one of another type, or is closed.
+ * @throws Error if the account is closed, or becomes one of another program or type.
  */
 export async function* watchAccount<T>(
   handle: Bulwark,
@@ -111,15 +118,9 @@ export async function* watchAccount<T>(
   options: WatchOptions,
 ): AsyncGenerator<WatchedAccount<T> | Reconnected> {
   const { commitment, rpcSubscriptions } = handle;
-  const account = (bytes: Uint8Array, slot: bigint): WatchedAccount<T> => ({
-    kind: 'account',
-    address: at,
-    data: decodeAccount(kind, bytes),
-    slot,
-  });
-  const read = async () => {
+  const read = async (): Promise<Version> => {
     const { accounts, slot } = await fetchBytes(handle, [at]);
-    return { bytes: accounts[0]?.bytes ?? new Uint8Array(), slot };
+    return { raw: accounts[0], slot };
   };
   const config = { commitment, encoding: 'base64' } as const;
   const subscribe = async (abortSignal: AbortSignal) => {
@@ -132,23 +133,25 @@ export async function* watchAccount<T>(
   let last = -1n;
   for await (const found of lasting(subscribe, options.signal)) {
     if (found === undefined) {
+      last = -1n;
       yield { kind: 'reconnected' };
       continue;
     }
-    if (found.slot < last) continue;
-    last = found.slot;
-    yield account(found.bytes, found.slot);
+    const { raw, slot } = found;
+    if (slot < last) continue;
+    last = slot;
+    yield { kind: 'account', ...readAccount(kind, at, raw), slot };
   }
 }
 
 interface Version {
-  readonly bytes: Uint8Array;
+  readonly raw: RawAccount | undefined;
   readonly slot: bigint;
 }
 
 interface AccountNotification {
   readonly context: { readonly slot: bigint };
-  readonly value: { readonly data: readonly [string, string] };
+  readonly value: JsonAccount;
 }
 
 async function* afterFirst(
@@ -157,6 +160,6 @@ async function* afterFirst(
 ): AsyncGenerator<Version> {
   yield first;
   for await (const { context, value } of later) {
-    yield { bytes: Uint8Array.from(getBase64Encoder().encode(value.data[0])), slot: context.slot };
+    yield { raw: rawAccount(value), slot: context.slot };
   }
 }

@@ -1,5 +1,6 @@
 import { AccountRole, type Address } from '@solana/kit';
 
+import type { Loaded } from '../accounts';
 import { marketAddress, oracleAddresses, type OracleAccounts } from '../addresses';
 import type { Context } from '../context';
 import { ask } from '../engine';
@@ -24,18 +25,24 @@ export interface Refreshing {
    * it off to send them in a transaction of their own, or if somebody else keeps the prices young.
    */
   readonly refresh?: boolean;
+  /**
+   * Accounts to read a market's or vault's sources from, instead of those that a refresh reads by itself: an update of a Pyth
+   * pull feed that one has posted oneself, for a trade may need a younger price than the sponsored account has, which is
+   * written once a minute while the price stands still. Nothing, or a secondary that is left out, stands for the usual ones.
+   */
+  readonly oracles?: (leg: Leg) => OracleAccounts | undefined;
 }
 
-function marketIn(context: Context, index: number): Market {
+function marketIn(context: Context, index: number): Loaded<Market> {
   const market = context.markets.get(index);
   if (market === undefined) throw new UnlistedError(`market ${index}`);
-  return market.data;
+  return market;
 }
 
-function vaultIn(context: Context, index: number): Vault {
+function vaultIn(context: Context, index: number): Loaded<Vault> {
   const vault = context.vaults.get(index);
   if (vault === undefined) throw new UnlistedError(`vault ${index}`);
-  return vault.data;
+  return vault;
 }
 
 /**
@@ -46,7 +53,7 @@ function vaultIn(context: Context, index: number): Vault {
  * @throws {@link EngineError} if the context lacks something that the account holds.
  */
 export function oldLegs(context: Context, margin: Margin, traded?: number): readonly Leg[] {
-  const about = accountsOf(context, [marginBytes(context, margin)]);
+  const about = accountsOf(context, [marginBytes(margin)]);
   return ask({ ask: 'oldLegs', traded: traded ?? null }, about);
 }
 
@@ -85,28 +92,39 @@ export function refreshVault(
 
 /**
  * Instructions that take the oracles' prices into these markets and vaults, each once and in this order. A Pyth pull feed
- * is read from its sponsored account; one without a source is left out.
+ * is read from its sponsored account unless `oracles` names another, see {@link Refreshing}; one without a source is left out.
  *
  * @throws {@link UnlistedError}
  */
-export async function refresh(context: Context, legs: readonly Leg[]): Promise<AnyInstruction[]> {
+export async function refresh(
+  context: Context,
+  legs: readonly Leg[],
+  oracles?: Refreshing['oracles'],
+): Promise<AnyInstruction[]> {
   const once = new Map(
     legs.map((leg) => ['market' in leg ? `m${leg.market}` : `v${leg.vault}`, leg]),
   );
-  const built = await Promise.all(Array.from(once.values(), (leg) => refreshLeg(context, leg)));
-  return built.flat();
+  const built = Array.from(once.values(), async (leg) => {
+    const { sources, instruction } = refreshOf(context, leg);
+    const named = oracles?.(leg);
+    const usual = await oracleAddresses(sources);
+    return usual === undefined ? [] : [instruction({ ...usual, ...named })];
+  });
+  return (await Promise.all(built)).flat();
 }
 
-async function refreshLeg(context: Context, leg: Leg): Promise<AnyInstruction[]> {
+/** The sources of a market or vault, and what refreshes it. */
+function refreshOf(context: Context, leg: Leg) {
   if ('market' in leg) {
-    const oracles = await oracleAddresses(marketIn(context, leg.market).sources);
-    return oracles === undefined ? [] : [refreshMarket(leg.market, oracles)];
+    const { sources } = marketIn(context, leg.market).data;
+    return { sources, instruction: (from: OracleAccounts) => refreshMarket(leg.market, from) };
   }
-  const vault = vaultIn(context, leg.vault);
-  const oracles = await oracleAddresses(vault.sources);
-  const address = context.vaults.get(leg.vault)?.address;
-  if (oracles === undefined || address === undefined) return [];
-  return [refreshVault({ index: leg.vault, address }, oracles)];
+  const { address, data } = vaultIn(context, leg.vault);
+  const vault = { index: leg.vault, address };
+  return {
+    sources: data.sources,
+    instruction: (from: OracleAccounts) => refreshVault(vault, from),
+  };
 }
 
 /** Refreshes that an instruction needs, none if they are turned off. */
@@ -115,5 +133,5 @@ export async function inFront(
   options: Refreshing,
   legs: () => readonly Leg[],
 ): Promise<AnyInstruction[]> {
-  return options.refresh === false ? [] : refresh(context, legs());
+  return options.refresh === false ? [] : refresh(context, legs(), options.oracles);
 }

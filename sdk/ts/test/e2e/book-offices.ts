@@ -91,7 +91,7 @@ export async function explainProposal(
 /** Everything that waits: what it would do, and when. */
 export async function explainStored({ handle }: Trader): Promise<readonly string[]> {
   const changes = await sdk.loadChanges(handle);
-  const explained = sdk.explainChanges(await sdk.loadContext(handle), changes);
+  const explained = await sdk.explainChanges(await sdk.loadContext(handle), changes);
   return explained.map((change) => ('error' in change ? change.error : change.text));
 }
 

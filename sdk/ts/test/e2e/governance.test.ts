@@ -38,7 +38,7 @@ test('a change is explained, waits, and is in force', async () => {
   expect(sdk.eventsNamed(proposed.events, 'changeProposed')).toMatchObject([{ nonce }]);
 
   context = await sdk.loadContext(handle);
-  const waiting = sdk.explainChange(context, await find(nonce));
+  const waiting = await sdk.explainChange(context, await find(nonce));
   expect(waiting).toMatchObject({ nonce, status: 'waits', moves: explained.moves });
   const keeper = await wallet('keeper');
   const execute = async () => sdk.executeChange(context.listings, { change: await find(nonce) });
@@ -46,7 +46,7 @@ test('a change is explained, waits, and is in force', async () => {
 
   await travel((waiting.seconds ?? 0n) + 1n);
   context = await sdk.loadContext(handle);
-  expect(sdk.explainChange(context, await find(nonce))).toMatchObject({ status: 'ripe' });
+  expect(await sdk.explainChange(context, await find(nonce))).toMatchObject({ status: 'ripe' });
   await sdk.send(handle, keeper, await execute());
   context = await sdk.loadContext(handle);
   expect(context.markets.get(1)?.data.core.params.takerFeePpm).toBe(takerFeePpm);

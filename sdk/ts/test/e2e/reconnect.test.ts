@@ -168,3 +168,16 @@ test('a transaction lands although the endpoint is away while it is waited for',
   await expect(sdk.sendBuilt(handle, message)).resolves.toMatchObject({ truncated: false });
   expect(rpc.turnsAway).toBe(0);
 });
+
+test('a transaction whose blockhash the chain never had is found to have expired', async () => {
+  const owner = await wallet('trader');
+  const listings = await sdk.loadListings(handle);
+  const [margin] = await sdk.loadMarginAccounts(handle, owner.address);
+  const marginAccount = margin?.address ?? EXCHANGE_ADDRESS;
+  const input = { depositor: owner, marginAccount, amount: DOLLAR };
+  const message = await sdk.buildTransaction(handle, owner, await sdk.deposit(listings, input));
+  const blockhash =
+    '11111111111111111111111111111112' as typeof message.lifetimeConstraint.blockhash;
+  const old = { ...message, lifetimeConstraint: { blockhash, lastValidBlockHeight: 0n } };
+  await expect(sdk.sendBuilt(handle, old)).rejects.toThrow(sdk.TransactionExpiredError);
+});

@@ -13,12 +13,14 @@ export interface Request {
   readonly params: readonly unknown[];
 }
 
-/** Answers by method; one that throws is an endpoint that is not there. */
+/** Answers by method; one that throws is an endpoint that is not there, one that never resolves is one that hangs. */
 export type Answers = Readonly<Record<string, (params: readonly unknown[]) => unknown>>;
 
 /** An answer that is a refusal. */
 export class Refused {
-  constructor(readonly error: { readonly code: number; readonly message: string }) {}
+  constructor(
+    readonly error: { readonly code: number; readonly message: string; readonly data?: object },
+  ) {}
 }
 
 export interface Node {
@@ -45,12 +47,16 @@ const USUAL: Answers = {
 export function node(answers: Answers = {}): Node {
   const asked: Request[] = [];
   const all = { ...USUAL, ...answers };
-  const transport: RpcTransport = async ({ payload }) => {
+  const transport: RpcTransport = async ({ payload, signal }) => {
     const { method, params } = payload as Request;
     asked.push({ method, params });
     const answer = all[method];
     if (answer === undefined) throw new Error(`nobody expected ${method}`);
-    const result = answer(params);
+    signal?.throwIfAborted();
+    const aborted = new Promise<never>((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason as Error));
+    });
+    const result = await Promise.race([answer(params), aborted]);
     const head = { jsonrpc: '2.0', id: '1' };
     return (
       result instanceof Refused ? { ...head, error: result.error } : { ...head, result }

@@ -1,7 +1,9 @@
+import type { FixedSizeDecoder } from '@solana/kit';
 import { afterEach, expect, test, vi } from 'vitest';
 
 import * as sdk from '../../src';
 import { ask } from '../../src/engine';
+import { getChangeDecoder, getChangePayloadEncoder, type Change } from '../../src/generated';
 import { bytesOf, key, margin, vault, world } from '../support/world';
 
 afterEach(() => vi.unstubAllGlobals());
@@ -35,6 +37,15 @@ test('accounts that were not read with the context are encoded for the engine', 
     [key(51), 5n],
     [key(52), -7n],
   ]);
+});
+
+test('an account is worth what its data says, whatever was read at its address', () => {
+  const context = funded(1_000n);
+  const { address, data } = context.margin;
+  const other = { address, data: { ...data, quote: 7n } };
+  expect(sdk.marginAccountViews(context, [other])[0]?.quote).toBe(7n);
+  expect(sdk.marginAccountView({ ...context, margin: other }).quote).toBe(7n);
+  expect(sdk.marginAccountView(context).quote).toBe(1_000n);
 });
 
 test('answers are frozen', () => {
@@ -109,6 +120,25 @@ test('a parameter that leaves its bounds is refused by name', () => {
   const params = { ...vault(0).core.params, haircutInitPpm: 1_000_001 };
   const { refusals } = sdk.explainPayload(context, { __kind: 'VaultParams', vault: 0, params });
   expect(refusals.join()).toContain('haircut_init_ppm');
+});
+
+const zeros = getChangeDecoder() as FixedSizeDecoder<Change>;
+
+test('a change that is not at the address of its number is not explained', async () => {
+  const context = funded();
+  const payload = getChangePayloadEncoder().encode({ __kind: 'Guardian', guardian: key(5) });
+  const bytes = new Uint8Array(512);
+  bytes.set(payload);
+  const empty = zeros.decode(new Uint8Array(zeros.fixedSize));
+  const data = { ...empty, nonce: 3n, payload: bytes, payloadLen: payload.length };
+  const right = { address: await sdk.changeAddress(3n), data };
+  expect((await sdk.explainChange(context, right)).title).toBe('the guardian');
+  const wrong = { address: key(70), data };
+  await expect(sdk.explainChange(context, wrong)).rejects.toThrow(
+    `change 3 is at ${right.address}, not at ${key(70)}`,
+  );
+  const both = await sdk.explainChanges(context, [wrong, right]);
+  expect(both).toMatchObject([{ error: expect.any(String) }, { title: 'the guardian' }]);
 });
 
 test('lots are worth what they cost at the live price, down to the step', () => {

@@ -61,6 +61,30 @@ test('what a program logs is no call', () => {
   expect(parseEvents(log).events).toEqual([EVENT]);
 });
 
+test('only the lines of the runtime enter and leave a program', () => {
+  const other = SYSTEM_PROGRAM_ADDRESS;
+  const entered = (text: string) => parseEvents([text, line()]).events.length;
+  expect(entered(`Program ${OURS} invoke [1]`)).toBe(1);
+  for (const text of [
+    `Program ${OURS} invoke [1] now`,
+    `Program ${OURS} invoke []`,
+    `Program ${OURS}0 invoke [1]`,
+    `Program log: ${OURS} invoke [1]`,
+    ` Program ${OURS} invoke [1]`,
+    `Program log: x\nProgram ${OURS} invoke [1]`,
+  ]) {
+    expect(entered(text), text).toBe(0);
+  }
+  const inner = [`Program ${OURS} invoke [1]`, `Program ${other} invoke [2]`];
+  for (const text of [
+    `Program ${other} success!`,
+    `Program ${other} failed`,
+    'Program x success',
+  ]) {
+    expect(parseEvents([...inner, text, line()]).events, text).toEqual([]);
+  }
+});
+
 test('a cut log says so', () => {
   const log = [`Program ${OURS} invoke [1]`, line(), 'Log truncated'];
   expect(parseEvents(log)).toEqual({ events: [EVENT], truncated: true });

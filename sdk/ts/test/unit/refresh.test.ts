@@ -55,6 +55,44 @@ test('each is refreshed once, from the sponsored account of its feed', async () 
   expect(built[0]?.accounts[2]?.address).toBe(await sdk.pythFeedAddress(0, first?.feed ?? []));
 });
 
+test("accounts of one's own stand in for the sponsored ones", async () => {
+  const old = world({ held, age: 31n });
+  const legs: sdk.Leg[] = [];
+  const oracles = (leg: sdk.Leg) => {
+    legs.push(leg);
+    if ('vault' in leg) return undefined;
+    return leg.market === 0 ? { primary: key(80) } : { primary: key(81), secondary: key(82) };
+  };
+  const built = await sdk.closePosition(old, { ...order, oracles });
+  expect(legs).toEqual(sdk.oldLegs(old, old.margin, 0));
+  const read = built.map((instruction) => instruction.accounts.map((meta) => meta.address));
+  expect(read[0]).toContain(key(80));
+  expect(read[1]).toEqual(expect.arrayContaining([key(81), key(82)]));
+  const [first] = old.vaults.get(2)?.data.sources ?? [];
+  expect(read[2]).toContain(await sdk.pythFeedAddress(0, first?.feed ?? []));
+  expect(read.slice(0, 2).flat()).not.toContain(
+    await sdk.pythFeedAddress(0, market(0).sources[0]?.feed ?? []),
+  );
+});
+
+test('a secondary source that is not named is read as usual', async () => {
+  const context = world();
+  const listed = market(1);
+  const secondary = { kind: 2, feed: new Uint8Array(32).fill(9) };
+  const sources = listed.sources.map((source, i) =>
+    i === 1 ? { ...source, ...secondary } : source,
+  );
+  const at = sdk.marketAddress(1);
+  const markets = new Map(context.markets).set(1, { address: at, data: { ...listed, sources } });
+  const usual = await sdk.oracleAddresses(sources);
+  const oracles = () => ({ primary: key(80) });
+  const [built] = await sdk.refresh({ ...context, markets }, [{ market: 1 }], oracles);
+  const read = built?.accounts.map((meta) => meta.address);
+  expect(usual?.secondary).toBeDefined();
+  expect(read).toEqual(expect.arrayContaining([key(80), usual?.secondary]));
+  expect(read).not.toContain(usual?.primary);
+});
+
 test('shares are minted and paid at prices as young as for a trade', () => {
   const context = world({ age: 1n });
   const traded = market(1, 1n);

@@ -63,6 +63,8 @@ function account(idle: bigint) {
   };
 }
 
+const later = (slot: bigint, idle: bigint) => ({ context: { slot }, value: account(idle) });
+
 async function take<T>(count: number, from: AsyncIterable<T>, stop: AbortController): Promise<T[]> {
   const taken: T[] = [];
   for await (const item of from) {
@@ -102,15 +104,21 @@ test('a signal that is aborted already ends it at once', async () => {
   expect(subscribed()).toBe(0);
 });
 
-test('an account is read when the subscription is up, and never goes back', async () => {
-  const later = (slot: bigint, idle: bigint) => ({ context: { slot }, value: account(idle) });
+test('an account is read when the subscription is up, and does not go back while it lasts', async () => {
   const { handle } = lossy([[later(4n, 9n), later(6n, 2n)], [later(7n, 3n)]]);
   const stop = new AbortController();
   const watched = sdk.watchAccount(handle, sdk.poolType, POOL_ADDRESS, { signal: stop.signal });
-  const seen = await take(4, watched, stop);
+  const seen = await take(5, watched, stop);
   expect(
     seen.map((item) => (item.kind === 'account' ? [item.slot, item.data.core.idle] : item.kind)),
-  ).toEqual([[5n, 1n], [6n, 2n], 'reconnected', [7n, 3n]]);
+  ).toEqual([
+    [5n, 1n],
+    [6n, 2n],
+    'reconnected',
+    // The endpoint behind the new connection is not as far.
+    [5n, 1n],
+    [7n, 3n],
+  ]);
 });
 
 test('an account of another type ends the watching with an error', async () => {
@@ -118,4 +126,19 @@ test('an account of another type ends the watching with an error', async () => {
   const stop = new AbortController();
   const watched = sdk.watchAccount(handle, sdk.exchangeType, POOL_ADDRESS, { signal: stop.signal });
   await expect(take(1, watched, stop)).rejects.toThrow('the account is no exchange');
+});
+
+test('an account that goes over to another program, or is closed, ends the watching', async () => {
+  const watch = (value: object) => {
+    const { handle } = lossy([[{ context: { slot: 6n }, value }]]);
+    const stop = new AbortController();
+    const watched = sdk.watchAccount(handle, sdk.poolType, POOL_ADDRESS, { signal: stop.signal });
+    return take(2, watched, stop);
+  };
+  const other = { ...account(2n), owner: sdk.TOKEN_PROGRAM_ADDRESS };
+  await expect(watch(other)).rejects.toThrow(
+    `it belongs to the program ${sdk.TOKEN_PROGRAM_ADDRESS}, not to Bulwark`,
+  );
+  const closed = { ...account(2n), data: ['', 'base64'], owner: sdk.SYSTEM_PROGRAM_ADDRESS };
+  await expect(watch(closed)).rejects.toThrow(`there is no pool at ${POOL_ADDRESS}`);
 });
