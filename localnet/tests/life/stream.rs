@@ -22,6 +22,11 @@ async fn deposit_seen(events: &mut Subscription<EventBatch>, amount: u64) -> boo
     }
 }
 
+/// Waits until the stream says that its connection was made anew: what is sent from then on is told.
+async fn reconnected(events: &mut Subscription<EventBatch>) {
+    while !matches!(soon(events.next()).await.expect("the stream goes on"), Update::Reconnected) {}
+}
+
 #[tokio::test]
 async fn events_are_told_after_the_connections_were_cut() {
     let (mut network, client) = network().await;
@@ -31,13 +36,25 @@ async fn events_are_told_after_the_connections_were_cut() {
     assert!(!deposit_seen(&mut events, 5 * DOLLAR).await);
 
     network.drop_connections().await.unwrap();
-    // It says so by itself; what is sent from then on is told.
-    loop {
-        if matches!(soon(events.next()).await.expect("the stream goes on"), Update::Reconnected) {
-            break;
-        }
-    }
+    reconnected(&mut events).await;
     trader.deposit(6 * DOLLAR).await;
     deposit_seen(&mut events, 6 * DOLLAR).await;
     assert_eq!(trader.context().await.account.quote.0, 11_000_000);
+}
+
+#[tokio::test]
+async fn events_are_told_after_the_endpoint_was_restarted() {
+    let (mut network, client) = network().await;
+    let trader = Actor::open(&network, &client, "trader").await;
+    let mut events = client.events().await.unwrap();
+    trader.deposit(5 * DOLLAR).await;
+    assert!(!deposit_seen(&mut events, 5 * DOLLAR).await);
+
+    // Another chain at the same address: nothing of the old one is left.
+    network.reset().await.unwrap();
+    reconnected(&mut events).await;
+    let trader = Actor::open(&network, &client, "trader").await;
+    trader.deposit(7 * DOLLAR).await;
+    deposit_seen(&mut events, 7 * DOLLAR).await;
+    assert_eq!(trader.context().await.account.quote.0, 7_000_000);
 }

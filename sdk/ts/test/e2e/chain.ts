@@ -44,6 +44,17 @@ export async function until<T>(what: string, look: () => Promise<T | undefined>)
   }
 }
 
+/** Does it again and again until it was seen: who watches may not be there yet. Returns how often. */
+export async function again(act: () => Promise<unknown>, seen: Promise<boolean>): Promise<number> {
+  for (let times = 1; times <= 20; times += 1) {
+    await act();
+    const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 1_000, undefined));
+    const found = await Promise.race([seen, soon]);
+    if (found === true) return times;
+  }
+  throw new Error('it was never seen');
+}
+
 export async function now(): Promise<bigint> {
   return (await sdk.loadContext(handle)).now;
 }

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { createInterface, type Interface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import type { TestProject } from 'vitest/node';
@@ -39,22 +39,29 @@ function binary(): string {
   return found;
 }
 
-async function firstLine(child: ChildProcess): Promise<string> {
-  if (child.stdout === null) throw new Error('the localnet has no output');
-  const lines = createInterface({ input: child.stdout });
-  const line = once(lines, 'line').then(([text]) => String(text));
-  const ended = once(child, 'exit').then(([code]) => {
-    throw new Error(`the localnet ended with ${code} before it was ready`);
-  });
-  return Promise.race([line, ended]);
+/** A localnet that runs. */
+export interface Running {
+  readonly description: Description;
+  /** Gives it a command and waits for the answer. */
+  readonly command: (line: string) => Promise<string>;
+  readonly stop: () => Promise<void>;
 }
 
-export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+/** Starts one. */
+export async function start(): Promise<Running> {
   const folder = await mkdtemp(join(tmpdir(), 'bulwark-e2e-'));
-  const args = ['--rpc-port', '0', '--ws-port', '0', '--json', '--still', '--folder', folder];
-  const child = spawn(binary(), args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  project.provide('localnet', JSON.parse(await firstLine(child)) as Description);
-  return async () => {
+  const ports = ['--rpc-port', '0', '--ws-port', '0'];
+  const args = [...ports, '--json', '--control', '--still', '--folder', folder];
+  const child = spawn(binary(), args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const lines = createInterface({ input: child.stdout });
+  const next = lineOf(child, lines);
+  const description = JSON.parse(await next()) as Description;
+  const command = async (line: string) => {
+    const answer = next();
+    child.stdin.write(`${line}\n`);
+    return answer;
+  };
+  const stop = async () => {
     const ended = once(child, 'exit');
     if (child.exitCode === null) {
       child.kill('SIGTERM');
@@ -62,4 +69,20 @@ export default async function setup(project: TestProject): Promise<() => Promise
     }
     await rm(folder, { recursive: true });
   };
+  return { description, command, stop };
+}
+
+/** The next line that it prints. */
+function lineOf(child: ChildProcess, lines: Interface): () => Promise<string> {
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`the localnet ended with ${code}`);
+  });
+  ended.catch(() => {});
+  return async () => Promise.race([once(lines, 'line').then(([text]) => String(text)), ended]);
+}
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { description, stop } = await start();
+  project.provide('localnet', description);
+  return stop;
 }

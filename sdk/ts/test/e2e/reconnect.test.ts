@@ -10,7 +10,7 @@ import { afterAll, expect, test } from 'vitest';
 
 import * as sdk from '../../src';
 import { EXCHANGE_ADDRESS } from '../../src/generated';
-import { DOLLAR, localnet, wallet } from './chain';
+import { again, DOLLAR, localnet, wallet } from './chain';
 
 /** A way to the endpoint that can be cut. */
 class Wire {
@@ -102,15 +102,13 @@ test('events and accounts go on after every connection was cut', async () => {
   expect((await account.next()).value).toMatchObject({ kind: 'account' });
 
   const waiting = nextDeposit(events);
-  const first = await depositUntil(waiting);
-  expect(first).toBe(true);
+  await again(depositOne, waiting);
 
   rpc.cut();
   ws.cut(2);
   const marker = await events.next();
   expect(marker.value).toEqual({ kind: 'reconnected' });
-  const again = nextDeposit(events);
-  expect(await depositUntil(again)).toBe(true);
+  await again(depositOne, nextDeposit(events));
   expect(await nextKinds(account)).toContain('reconnected');
   stop.abort();
   expect((await events.next()).done).toBe(true);
@@ -126,17 +124,6 @@ async function nextDeposit(
     if (value.kind === 'events' && sdk.eventsNamed(value.events, 'deposited').length > 0)
       return true;
   }
-}
-
-/** Deposits again and again: who watches may not be there yet when the first one happens. */
-async function depositUntil(seen: Promise<boolean>): Promise<boolean> {
-  for (let tries = 0; tries < 20; tries += 1) {
-    await depositOne();
-    const soon = new Promise<undefined>((resolve) => setTimeout(resolve, 1_000, undefined));
-    const found = await Promise.race([seen, soon]);
-    if (found !== undefined) return found;
-  }
-  return false;
 }
 
 async function nextKinds(account: AsyncGenerator<{ kind: string }>): Promise<string[]> {
