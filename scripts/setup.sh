@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # setup.sh [lint|node] : makes a bare machine able to build and test Bulwark; does nothing when everything is there.
-# With `lint` it also asks for rustfmt and clippy, with `node` for Node.js, and installs the packages of package-lock.json. Debian packages are installed when this is root; Rust never is.
+# With `lint` it also asks for rustfmt and clippy; with `node` it asks for Node.js and installs the packages of package-lock.json.
+# Debian packages are installed when this is root; Rust and Node.js never are.
 # The SBF toolchain is not set up here: build-sbf.sh installs it the first time a program is built.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -30,6 +30,11 @@ pub mod sequence;
 pub mod units;
 pub mod view;
 
+/// The program of the README is compiled with the others of the documentation.
+#[cfg(all(doctest, feature = "rpc"))]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 pub use anchor_lang::prelude::Pubkey;
 pub use anchor_lang::solana_program::instruction::{AccountMeta, Instruction};
 pub use bulwark as program;
