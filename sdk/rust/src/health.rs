@@ -93,7 +93,7 @@ impl Snapshot<'_> {
     /// # Errors
     /// [`HealthError`] if the snapshot lacks a leg or a price is not usable.
     pub fn health(&self, account: &MarginAccount, kind: HealthType) -> Result<Health, HealthError> {
-        let mut portfolio = account.legs().portfolio(&mut self.clone(), (kind, self.now))?;
+        let mut portfolio = account.legs().portfolio(&mut &*self, (kind, self.now))?;
         let weight = self.exchange.quote_weight.at(self.now);
         portfolio.add(Health::of_quote(account.quote, weight, kind)?)?;
         Ok(portfolio.health(&self.exchange.params.risk_groups)?)
@@ -192,7 +192,7 @@ impl Snapshot<'_> {
     /// [`HealthError`].
     pub fn distress(&self, account: &MarginAccount, slot: u64) -> Result<Option<Distress>, HealthError> {
         let what = (HealthType::Liquidate, self.now);
-        let mut all = account.legs().portfolio(&mut self.clone(), what)?;
+        let mut all = account.legs().portfolio(&mut &*self, what)?;
         all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
         let health = match all.in_trouble(&self.exchange.params.risk_groups) {
             Ok(health) => health,
@@ -224,7 +224,7 @@ impl Snapshot<'_> {
         let core = &self.find_market(market)?.core;
         let position = account.position_in(market).ok_or(EngineError::NoPosition)?;
         let what = (HealthType::Liquidate, self.now);
-        let all = account.legs().portfolio(&mut self.clone(), what)?;
+        let all = account.legs().portfolio(&mut &*self, what)?;
         let requirement = Health::of_position(core, position, what.0, what.1)?.requirement;
         let group = (core.params.risk_group, position);
         let relief = all.relief(group, requirement, &self.exchange.params.risk_groups)?;
@@ -241,7 +241,7 @@ impl Snapshot<'_> {
     }
 }
 
-impl Directory for Snapshot<'_> {
+impl Directory for &Snapshot<'_> {
     type Error = HealthError;
 
     fn market<T>(
