@@ -169,11 +169,7 @@ impl Snapshot<'_> {
         let mut rest = others.portfolio(stored, (HealthType::Maint, self.now))?;
         rest.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
         let this = self.find_market(market)?;
-        let probe = Probe { snapshot: self, rest, market: this, position };
-        match position.side()? {
-            Side::Long => probe.highest_in_trouble(),
-            Side::Short => probe.lowest_in_trouble(),
-        }
+        Probe { snapshot: self, rest, market: this, position }.threshold(position.side()?)
     }
 }
 
@@ -215,27 +211,19 @@ impl Probe<'_> {
         Ok(health.equity < health.requirement)
     }
 
-    /// A long's health rises with the price: what it gains beats what it needs more.
-    fn highest_in_trouble(&self) -> Result<Option<Price>, HealthError> {
-        let (mut bad, mut good) = (Price::MIN.to_bits(), self.ceiling());
+    /// The price of those in trouble that is nearest to the others. A long's health rises with the price, for what it gains
+    /// beats what it needs more; a short's falls.
+    fn threshold(&self, side: Side) -> Result<Option<Price>, HealthError> {
+        let (lowest, highest) = (Price::MIN.to_bits(), self.ceiling());
+        let (mut bad, mut good) = match side {
+            Side::Long => (lowest, highest),
+            Side::Short => (highest, lowest),
+        };
         if !self.in_trouble(bad)? || self.in_trouble(good)? {
             return Ok(None);
         }
-        while good - bad > 1 {
-            let middle = bad + (good - bad) / 2;
-            if self.in_trouble(middle)? { bad = middle } else { good = middle }
-        }
-        Ok(Some(Price::from_bits(bad)?))
-    }
-
-    /// A short's health falls with the price.
-    fn lowest_in_trouble(&self) -> Result<Option<Price>, HealthError> {
-        let (mut good, mut bad) = (Price::MIN.to_bits(), self.ceiling());
-        if self.in_trouble(good)? || !self.in_trouble(bad)? {
-            return Ok(None);
-        }
-        while bad - good > 1 {
-            let middle = good + (bad - good) / 2;
+        while bad.abs_diff(good) > 1 {
+            let middle = bad.midpoint(good);
             if self.in_trouble(middle)? { bad = middle } else { good = middle }
         }
         Ok(Some(Price::from_bits(bad)?))
