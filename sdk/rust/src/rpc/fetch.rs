@@ -40,13 +40,6 @@ impl Raw {
     }
 }
 
-/// Filters for the accounts of a type; the node compares their first bytes and their length.
-pub(super) fn filters_of<T: Pod + Discriminator>() -> Vec<RpcFilterType> {
-    let discriminator = Memcmp::new_base58_encoded(0, T::DISCRIMINATOR);
-    let size = size_of::<T>() as u64 + 8;
-    vec![RpcFilterType::DataSize(size), RpcFilterType::Memcmp(discriminator)]
-}
-
 impl Client {
     pub(super) fn account_config(&self) -> RpcAccountInfoConfig {
         let (encoding, commitment) = (Some(UiAccountEncoding::Base64), Some(self.commitment()));
@@ -92,15 +85,26 @@ impl Client {
         &self,
         filters: Vec<RpcFilterType>,
     ) -> Result<Vec<(Pubkey, Box<T>)>, RpcError> {
-        let filters = Some(filters_of::<T>().into_iter().chain(filters).collect());
-        let account_config = self.account_config();
-        let config = RpcProgramAccountsConfig { filters, account_config, ..Default::default() };
+        let config = self.program_config::<T>(filters);
         let found = self.rpc.get_program_ui_accounts_with_config(&address::PROGRAM, config).await?;
         let decode = |(key, account): (Pubkey, UiAccount)| {
             let account = Raw::new(&key, &account)?.decode(&key)?;
             Ok((key, account))
         };
         found.into_iter().map(decode).collect()
+    }
+
+    /// What asks for accounts of a type that pass these filters, too.
+    pub(super) fn program_config<T: Pod + Discriminator>(
+        &self,
+        filters: Vec<RpcFilterType>,
+    ) -> RpcProgramAccountsConfig {
+        let discriminator = Memcmp::new_base58_encoded(0, T::DISCRIMINATOR);
+        let size = size_of::<T>() as u64 + 8;
+        let own = [RpcFilterType::DataSize(size), RpcFilterType::Memcmp(discriminator)];
+        let filters = Some(own.into_iter().chain(filters).collect());
+        let account_config = self.account_config();
+        RpcProgramAccountsConfig { filters, account_config, ..Default::default() }
     }
 
     /// The margin accounts of an owner, by the number that the owner gave them.

@@ -44,7 +44,7 @@ use crate::event::{Event, parse_log};
 use crate::sequence::{Gap, Sequences};
 
 use super::connection::{Notices, Patience, Subscribe, follow};
-use super::fetch::{Raw, filters_of};
+use super::fetch::Raw;
 use super::{Client, RpcError};
 
 /// What a subscription tells.
@@ -145,9 +145,7 @@ impl Client {
         &self,
         filters: Vec<RpcFilterType>,
     ) -> Result<Subscription<(Pubkey, Box<T>)>, RpcError> {
-        let filters = Some(filters_of::<T>().into_iter().chain(filters).collect());
-        let account_config = self.account_config();
-        let config = RpcProgramAccountsConfig { filters, account_config, ..Default::default() };
+        let config = self.program_config::<T>(filters);
         follow((&self.ws_url, Patience::default()), OfProgram(config), |notice: Response<RpcKeyedAccount>| {
             let key: Pubkey = notice.value.pubkey.parse().ok()?;
             let account = Raw::new(&key, &notice.value.account).ok()?.decode(&key).ok()?;
