@@ -65,10 +65,8 @@ async fn quote_trade(
     client.send(&refreshes, &[wallet], &Options::default()).await?;
 
     let context = client.context(&listings, &margin).await?;
-    let core = &context.all.markets[&market].core;
-    let per_step = core.mark().mul_ceil(core.params.step)?.max(1);
     let half = u64::try_from(context.account.quote.0 / 2)?;
-    let lots = half / per_step * core.params.step;
+    let lots = context.snapshot().lots_worth(market, half)?;
     let order = trade::Order { lots, limit: None, now: context.all.now };
     let preview = context.snapshot().quote(&context.account, (market, Intent::Open(Side::Long)), &order)?;
     println!(

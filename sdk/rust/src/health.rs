@@ -155,6 +155,17 @@ impl Snapshot<'_> {
             .try_fold(Quote::ZERO, |sum, market| Ok(sum.plus(self.pool_delta(market)?.notional)?))
     }
 
+    /// Lots, a multiple of the market's step, that are worth at most `notional` quote units at its live price.
+    ///
+    /// # Errors
+    /// [`HealthError::UnknownMarket`]; [`EngineError::Overflow`] for more lots than 64 bits hold.
+    pub fn lots_worth(&self, market: u16, notional: u64) -> Result<u64, HealthError> {
+        let core = &self.find_market(market)?.core;
+        let lots = (u128::from(notional) << 32) / u128::from(core.mark().to_bits());
+        let lots = u64::try_from(lots).map_err(|_| EngineError::Overflow)?;
+        Ok(lots - lots % core.params.step.max(1))
+    }
+
     /// What a trade would do, exactly as the program would do it at this state and clock.
     ///
     /// # Errors

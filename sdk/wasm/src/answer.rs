@@ -66,12 +66,7 @@ pub fn answer(Request { question, accounts }: &Request) -> Result<Value, String>
         Question::ExplainPayload { payload } => explain(accounts, payload),
         Question::ExplainChanges => explain_changes(accounts),
         Question::LotsWorth { market, notional } => {
-            let snapshot = accounts.snapshot()?;
-            let core =
-                &snapshot.markets.get(market).ok_or(HealthError::UnknownMarket(*market)).map_err(text)?.core;
-            let lots = (u128::from(notional.0) << 32) / u128::from(core.mark().to_bits());
-            let lots = u64::try_from(lots).map_err(text)?;
-            Ok(json!(Int(lots - lots % core.params.step.max(1))))
+            Ok(json!(Int(accounts.snapshot()?.lots_worth(*market, notional.0).map_err(text)?)))
         }
         _ => convert(question),
     }
