@@ -86,11 +86,13 @@ e2e-ts: binaries wasm ## the TypeScript SDK against a localnet of its own
 	npm run --silent test:e2e -w sdk/ts
 
 .PHONY: parity quickstart
-parity: binaries sdk-ts-build ## the TypeScript SDK against what the Rust SDK says of 2,000 random portfolios
+parity: binaries wasm ## the TypeScript SDK against what the Rust SDK says of 2,000 random portfolios
+	@scripts/setup.sh node
 	$(TARGET)/debug/parity $(TARGET)/parity
 	BULWARK_PARITY=$(TARGET)/parity npm run --silent test:parity -w sdk/ts
 
-quickstart: binaries sdk-ts-build ## the README's quick starts, as pasted, against a local network of their own
+quickstart: binaries ## the README's quick starts, as pasted, against a local network of their own
+	@scripts/setup.sh node
 	scripts/quickstart.sh
 
 .PHONY: selftest

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # quickstart.sh : runs the README's quick starts, as they are pasted from it, against a local network that it starts.
-# A quick start is the shell block after a line `<!-- quickstart -->`. Needs `make binaries sdk-ts-build` first.
+# A quick start is the shell block after a line `<!-- quickstart -->`. Needs `make binaries` first.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cd "$here/.."
