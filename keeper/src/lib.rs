@@ -1,0 +1,1 @@
+//! Liquidator and crank bot.
