@@ -1,1 +1,5 @@
 //! Liquidator and crank bot.
+
+pub mod oracles;
+pub mod source;
+pub mod state;

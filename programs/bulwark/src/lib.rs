@@ -21,7 +21,7 @@ mod health;
 pub mod instructions;
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod oracle;
-mod prices;
+pub mod prices;
 mod signing;
 #[cfg_attr(not(feature = "idl-build"), deny(missing_docs))]
 pub mod state;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulwark::state::{Exchange, MarginAccount, Market, Pool, Vault};
 use bulwark_engine::EngineError;
-use bulwark_engine::auction::{Moment, Offer};
+use bulwark_engine::auction::{Lot, Moment, Offer};
 use bulwark_engine::collateral::Collateral;
 use bulwark_engine::margin::{Directory, Health, HealthType};
 use bulwark_engine::pool::{Nav, TrancheKind};
@@ -232,6 +232,15 @@ impl Snapshot<'_> {
         market: u16,
         distress: &Distress,
     ) -> Result<Offer, HealthError> {
+        Ok(self.lot_and_offer(account, market, distress)?.1)
+    }
+
+    pub(crate) fn lot_and_offer(
+        &self,
+        account: &MarginAccount,
+        market: u16,
+        distress: &Distress,
+    ) -> Result<(Lot, Offer), HealthError> {
         let core = &self.find_market(market)?.core;
         let position = account.position_in(market).ok_or(EngineError::NoPosition)?;
         let what = (HealthType::Liquidate, self.now);
@@ -240,7 +249,7 @@ impl Snapshot<'_> {
         let group = (core.params.risk_group, position);
         let relief = all.relief(group, requirement, &self.exchange.params.risk_groups)?;
         let lot = core.lot(position, relief, self.now)?;
-        Ok(Offer::at(&lot, distress.health, distress.moment)?)
+        Ok((lot, Offer::at(&lot, distress.health, distress.moment)?))
     }
 
     pub(crate) fn find_market(&self, index: u16) -> Result<&Market, HealthError> {

@@ -10,6 +10,8 @@
 //! | [`health`] | health, PnL and quotes of a margin account |
 //! | [`view`] | a margin account as one looks at it, with its liquidation prices |
 //! | [`refresh`] | which prices an instruction needs anew, and the instructions that bring them |
+//! | [`forecast`] | what a refresh would make of a market or a vault |
+//! | [`takeover`] | what a liquidator gets who takes a position over |
 //! | [`explain`] | what a governance change would do, for signers to check |
 //! | [`event`] | events from transaction logs |
 //! | [`sequence`] | events that were missed |
@@ -20,6 +22,7 @@ pub mod account;
 pub mod address;
 pub mod event;
 pub mod explain;
+pub mod forecast;
 pub mod health;
 pub mod instruction;
 pub mod listings;
@@ -27,6 +30,7 @@ pub mod refresh;
 #[cfg(feature = "rpc")]
 pub mod rpc;
 pub mod sequence;
+pub mod takeover;
 pub mod units;
 pub mod view;
 

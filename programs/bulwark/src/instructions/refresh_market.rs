@@ -3,7 +3,6 @@
 use anchor_lang::prelude::*;
 use bulwark_engine::market as engine;
 
-use crate::errors::OrProgramError as _;
 use crate::events::MarketRefreshed;
 use crate::prices;
 use crate::state::{self, Exchange, Market};
@@ -25,13 +24,9 @@ pub struct RefreshMarket<'info> {
 pub(crate) fn handler(ctx: Context<RefreshMarket>) -> Result<()> {
     let mut market = ctx.accounts.market.load_mut()?;
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
-    let decimals = (ctx.accounts.exchange.load()?.quote_decimals, market.core.params.lot_decimals);
-
+    let quote_decimals = ctx.accounts.exchange.load()?.quote_decimals;
     let Clock { unix_timestamp: now, slot, .. } = Clock::get()?;
-    let stored = (&market.core.oracle, &market.core.params.oracle);
-    let selection = prices::select(stored, &market.sources, (accounts, decimals), now)?;
-    market.core.refresh(selection, now).or_error()?;
-    market.core.watch_exposure(slot).or_error()?;
+    prices::look(accounts, |seen| prices::refresh_market(&mut market, (seen, quote_decimals), (slot, now)))?;
     let engine::Market { oracle, carry, volatility, .. } = market.core;
     emit!(MarketRefreshed {
         market: market.index,

@@ -25,12 +25,9 @@ pub struct RefreshVault<'info> {
 pub(crate) fn handler(ctx: Context<RefreshVault>) -> Result<()> {
     let mut vault = ctx.accounts.vault.load_mut()?;
     let accounts = [Some(ctx.accounts.primary.as_ref()), ctx.accounts.secondary.as_deref()];
-    let decimals = (ctx.accounts.exchange.load()?.quote_decimals, vault.decimals);
-
+    let quote_decimals = ctx.accounts.exchange.load()?.quote_decimals;
     let now = Clock::get()?.unix_timestamp;
-    let params = vault.core.params.oracle;
-    let selection = prices::select((&vault.core.oracle, &params), &vault.sources, (accounts, decimals), now)?;
-    vault.core.oracle.accept(selection, &params).or_error()?;
+    prices::look(accounts, |seen| prices::refresh_vault(&mut vault, (seen, quote_decimals), now))?;
     let oracle = vault.core.oracle;
     if vault.is_quote() {
         ctx.accounts.exchange.load_mut()?.quote_weight = QuoteWeight::of(&vault.core).or_error()?;

@@ -110,11 +110,16 @@ impl Answers<'_> {
 
     fn clock(&mut self) -> Result<(u64, i64), RpcError> {
         let (key, raw) = self.raw("clock")?;
-        let field = |at: usize| raw.data.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
-        let (slot, now) = (field(0), field(32));
-        let (slot, now) = slot.zip(now).ok_or(RpcError::Garbled(key))?;
-        Ok((u64::from_le_bytes(slot), i64::from_le_bytes(now)))
+        clock(&raw.data).ok_or(RpcError::Garbled(key))
     }
+}
+
+/// Slot and unix seconds of the clock sysvar.
+#[must_use]
+pub fn clock(data: &[u8]) -> Option<(u64, i64)> {
+    let field = |at: usize| data.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+    let (slot, now) = field(0).zip(field(32))?;
+    Some((u64::from_le_bytes(slot), i64::from_le_bytes(now)))
 }
 
 fn keys_of(listings: &Listings) -> Vec<Pubkey> {

@@ -19,10 +19,12 @@ use super::{Client, RpcError};
 const LISTING_ATTEMPTS: u32 = 5;
 
 /// An account as the node has it.
-#[derive(Clone, Debug)]
-pub(super) struct Raw {
-    pub(super) owner: Pubkey,
-    pub(super) data: Vec<u8>,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// Program that owns it.
+    pub owner: Pubkey,
+    /// Data.
+    pub data: Vec<u8>,
 }
 
 impl Raw {
@@ -67,6 +69,22 @@ impl Client {
         key: Pubkey,
     ) -> Result<Box<T>, RpcError> {
         self.fetch(&key).await?.ok_or(RpcError::Missing { what, key })
+    }
+
+    /// Every account of the program, of whatever type. They are at least as new as a slot that the node named before.
+    ///
+    /// # Errors
+    /// [`RpcError`]; some public nodes refuse this: use one that serves `getProgramAccounts`.
+    pub async fn fetch_everything(&self) -> Result<Vec<(Pubkey, Vec<u8>)>, RpcError> {
+        let config = self.everything_config();
+        let found = self.rpc.get_program_ui_accounts_with_config(&address::PROGRAM, config).await?;
+        let read = |(key, account): (Pubkey, UiAccount)| Ok((key, Raw::new(&key, &account)?.data));
+        found.into_iter().map(read).collect()
+    }
+
+    /// What asks for every account of the program.
+    pub(super) fn everything_config(&self) -> RpcProgramAccountsConfig {
+        RpcProgramAccountsConfig { account_config: self.account_config(), ..Default::default() }
     }
 
     /// All accounts of a type.
@@ -151,9 +169,12 @@ impl Client {
         mints.iter().zip(found).map(listing).collect()
     }
 
-    /// Accounts in the order of the keys, and the least slot they were read at: up to 100 of them come in one round trip and
-    /// are of one slot.
-    pub(super) async fn raw_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<Raw>>), RpcError> {
+    /// Accounts of any program in the order of the keys, and the least slot they were read at: up to 100 of them come in one
+    /// round trip and are of one slot.
+    ///
+    /// # Errors
+    /// [`RpcError`].
+    pub async fn raw_accounts(&self, keys: &[Pubkey]) -> Result<(u64, Vec<Option<Raw>>), RpcError> {
         let (mut slot, mut found) = (None, Vec::with_capacity(keys.len()));
         for chunk in keys.chunks(MAX_MULTIPLE_ACCOUNTS) {
             let config = RpcAccountInfoConfig { min_context_slot: slot, ..self.account_config() };

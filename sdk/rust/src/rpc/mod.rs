@@ -62,6 +62,7 @@ pub use environment::{WalletError, wallet};
 pub use error::{RpcError, SendError};
 pub use failure::{Cause, Failure};
 pub use fees::FeePolicy;
+pub use fetch::Raw;
 pub use pack::{Footprint, PackError};
 pub use send::{Options, Prepared, Receipt};
 pub use solana_commitment_config::CommitmentConfig;

@@ -154,6 +154,20 @@ impl Client {
         .await
     }
 
+    /// Every account of the program as it changes, of whatever type: address and data. An account that is closed is not told.
+    ///
+    /// # Errors
+    /// [`RpcError`] if the first connection fails.
+    pub async fn everything(&self) -> Result<Subscription<(Pubkey, Vec<u8>)>, RpcError> {
+        let wanted = OfProgram(self.everything_config());
+        follow((&self.ws_url, Patience::default()), wanted, |notice: Response<RpcKeyedAccount>| {
+            let key: Pubkey = notice.value.pubkey.parse().ok()?;
+            let raw = Raw::new(&key, &notice.value.account).ok()?;
+            Some((notice.context.slot, (key, raw.data)))
+        })
+        .await
+    }
+
     /// One account as it changes; `None` once it is closed, or another program's or another type's.
     ///
     /// # Errors

@@ -1,0 +1,282 @@
+//! The exchange with its markets and vaults, as stored and as a refresh would make them now.
+//!
+//! Everything is judged by the forecast: a position that is in trouble at the oracle's price is in trouble for whoever puts a
+//! refresh in front of his call. So the keeper pays for refreshes only when something depends on them.
+
+use std::collections::BTreeMap;
+
+use bulwark_sdk::account::decode_copy;
+use bulwark_sdk::forecast::{self, Moment};
+use bulwark_sdk::health::Snapshot;
+use bulwark_sdk::instruction as ix;
+use bulwark_sdk::listings::Listings;
+use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
+use bulwark_sdk::refresh::Leg;
+use bulwark_sdk::rpc::context::clock;
+use bulwark_sdk::rpc::{MarketContext, Raw};
+use bulwark_sdk::{Instruction, Pubkey, address};
+
+use crate::oracles::Oracles;
+
+/// An account of the program.
+#[derive(Clone, Debug)]
+pub enum Part {
+    /// A margin account: the book's.
+    Margin(Box<MarginAccount>),
+    /// The exchange.
+    Exchange(Box<Exchange>),
+    /// The pool.
+    Pool(Box<Pool>),
+    /// The insurance fund.
+    Fund(Box<InsuranceFund>),
+    /// A market.
+    Market(Box<Market>),
+    /// A vault.
+    Vault(Box<Vault>),
+}
+
+impl Part {
+    /// What an account of the program is; `None` for tickets and changes, which the keeper has nothing to do with.
+    #[must_use]
+    pub fn read(data: &[u8]) -> Option<Self> {
+        decode_copy(data)
+            .map(Self::Margin)
+            .or_else(|_| decode_copy(data).map(Self::Market))
+            .or_else(|_| decode_copy(data).map(Self::Vault))
+            .or_else(|_| decode_copy(data).map(Self::Exchange))
+            .or_else(|_| decode_copy(data).map(Self::Pool))
+            .or_else(|_| decode_copy(data).map(Self::Fund))
+            .ok()
+    }
+}
+
+/// A market or a vault.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// Slot that it was stored at, as far as known.
+    pub slot: u64,
+    /// As it is stored.
+    pub stored: Box<T>,
+    /// As a refresh would make it; the stored one if there is nothing to refresh.
+    pub forecast: Box<T>,
+    /// Whether a refresh would go through.
+    pub refreshable: bool,
+}
+
+impl<T: Clone> Listed<T> {
+    fn new(slot: u64, stored: Box<T>) -> Self {
+        Self { slot, forecast: stored.clone(), stored, refreshable: false }
+    }
+
+    fn foresee(&mut self, forecast: Option<Box<T>>) {
+        self.refreshable = forecast.is_some();
+        self.forecast = forecast.unwrap_or_else(|| self.stored.clone());
+    }
+}
+
+/// The exchange.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Addresses that instructions name.
+    pub listings: Listings,
+    /// The exchange.
+    pub exchange: Box<Exchange>,
+    /// The pool.
+    pub pool: Box<Pool>,
+    /// The insurance fund.
+    pub fund: Box<InsuranceFund>,
+    /// Markets by index.
+    pub markets: BTreeMap<u16, Listed<Market>>,
+    /// Vaults by index.
+    pub vaults: BTreeMap<u16, Listed<Vault>>,
+    /// Clock that programs see.
+    pub moment: Moment,
+    /// Oracle accounts.
+    pub oracles: Oracles,
+    /// Slots of exchange, pool and fund.
+    slots: [u64; 3],
+}
+
+impl State {
+    /// What a node says of the exchange.
+    #[must_use]
+    pub fn new(listings: Listings, context: MarketContext, oracles: Oracles) -> Self {
+        let MarketContext { slot, clock_slot, now, exchange, pool, insurance_fund, markets, vaults } =
+            context;
+        let markets = markets.into_iter().map(|(index, market)| (index, Listed::new(slot, market)));
+        let vaults = vaults.into_iter().map(|(index, vault)| (index, Listed::new(slot, vault)));
+        Self {
+            listings,
+            exchange,
+            pool,
+            fund: insurance_fund,
+            markets: markets.collect(),
+            vaults: vaults.collect(),
+            moment: Moment { slot: clock_slot, now },
+            oracles,
+            slots: [slot; 3],
+        }
+    }
+
+    /// Takes in a part as it is at a slot. Says which market or vault it is; an older one, or one that is not listed yet,
+    /// changes nothing.
+    pub fn take(&mut self, part: Part, slot: u64) -> Option<Leg> {
+        let [exchange, pool, fund] = &mut self.slots;
+        match part {
+            Part::Market(market) => {
+                let (leg, listed) = (Leg::Market(market.index), self.markets.get_mut(&market.index)?);
+                return listed.take(market, slot).then_some(leg);
+            }
+            Part::Vault(vault) => {
+                let (leg, listed) = (Leg::Vault(vault.index), self.vaults.get_mut(&vault.index)?);
+                return listed.take(vault, slot).then_some(leg);
+            }
+            Part::Exchange(new) => newer((&mut self.exchange, exchange), new, slot),
+            Part::Pool(new) => newer((&mut self.pool, pool), new, slot),
+            Part::Fund(new) => newer((&mut self.fund, fund), new, slot),
+            Part::Margin(_) => {}
+        }
+        None
+    }
+
+    /// Whether something was listed or closed since the listings were read.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        let vaults = self.listings.vaults.len() != usize::from(self.exchange.vault_count);
+        vaults || !self.exchange.markets().eq(self.listings.markets.keys().copied())
+    }
+
+    /// Addresses to look at in every pulse: the clock, then every oracle account.
+    #[must_use]
+    pub fn pulse_keys(&self) -> Vec<Pubkey> {
+        let markets = self.markets.values().map(|market| &market.stored.sources);
+        let sources = markets.chain(self.vaults.values().map(|vault| &vault.stored.sources)).flatten();
+        let mut oracles: Vec<Pubkey> = sources.flat_map(|source| self.oracles.candidates(source)).collect();
+        oracles.sort_unstable();
+        oracles.dedup();
+        std::iter::once(address::CLOCK).chain(oracles).collect()
+    }
+
+    /// Takes in what those addresses hold. `false` if there is no clock.
+    pub fn pulse(&mut self, read: Vec<(Pubkey, Option<Raw>)>) -> bool {
+        let mut heard = None;
+        self.oracles.take(read.into_iter().filter_map(|(key, account)| match key == address::CLOCK {
+            true => {
+                heard = account.and_then(|account| clock(&account.data));
+                None
+            }
+            false => Some((key, account)),
+        }));
+        if let Some((slot, now)) = heard {
+            self.moment = Moment { slot, now };
+        }
+        heard.is_some()
+    }
+
+    /// Works out anew what a refresh would make of everything.
+    pub fn foresee(&mut self) {
+        let legs: Vec<Leg> = self.legs().collect();
+        for leg in legs {
+            self.foresee_one(leg);
+        }
+    }
+
+    /// Every market and vault.
+    pub fn legs(&self) -> impl Iterator<Item = Leg> {
+        let markets = self.markets.keys().copied().map(Leg::Market);
+        markets.chain(self.vaults.keys().copied().map(Leg::Vault))
+    }
+
+    /// Works out anew what a refresh would make of one of them.
+    pub fn foresee_one(&mut self, leg: Leg) {
+        let (decimals, moment) = (self.exchange.quote_decimals, self.moment);
+        match leg {
+            Leg::Market(index) => {
+                let Some(listed) = self.markets.get_mut(&index) else { return };
+                let seen = self.oracles.seen(&listed.stored.sources);
+                listed.foresee(
+                    seen.and_then(|seen| forecast::market(&listed.stored, (seen, decimals), moment)),
+                );
+            }
+            Leg::Vault(index) => {
+                let Some(listed) = self.vaults.get_mut(&index) else { return };
+                let seen = self.oracles.seen(&listed.stored.sources);
+                listed
+                    .foresee(seen.and_then(|seen| forecast::vault(&listed.stored, (seen, decimals), moment)));
+            }
+        }
+    }
+
+    /// Puts forecasts in the place of what a node says is stored.
+    pub fn foresee_context(&self, context: &mut MarketContext) {
+        let decimals = context.exchange.quote_decimals;
+        let moment = Moment { slot: context.clock_slot, now: context.now };
+        for market in context.markets.values_mut() {
+            let seen = self.oracles.seen(&market.sources);
+            let after = seen.and_then(|seen| forecast::market(market, (seen, decimals), moment));
+            *market = after.unwrap_or_else(|| market.clone());
+        }
+        for vault in context.vaults.values_mut() {
+            let seen = self.oracles.seen(&vault.sources);
+            let after = seen.and_then(|seen| forecast::vault(vault, (seen, decimals), moment));
+            *vault = after.unwrap_or_else(|| vault.clone());
+        }
+    }
+
+    /// What health is asked of, after a refresh of everything.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        self.snapshot_of(|market| &market.forecast, |vault| &vault.forecast)
+    }
+
+    /// The same, as stored.
+    #[must_use]
+    pub fn stored(&self) -> Snapshot<'_> {
+        self.snapshot_of(|market| &market.stored, |vault| &vault.stored)
+    }
+
+    fn snapshot_of<'a>(
+        &'a self,
+        market: impl Fn(&'a Listed<Market>) -> &'a Market,
+        vault: impl Fn(&'a Listed<Vault>) -> &'a Vault,
+    ) -> Snapshot<'a> {
+        Snapshot {
+            exchange: &self.exchange,
+            markets: self.markets.iter().map(|(index, listed)| (*index, market(listed))).collect(),
+            vaults: self.vaults.iter().map(|(index, listed)| (*index, vault(listed))).collect(),
+            now: self.moment.now,
+        }
+    }
+
+    /// Takes the oracles' prices into a market or a vault, from the freshest accounts. `None` without a source.
+    #[must_use]
+    pub fn refresh(&self, leg: Leg) -> Option<Instruction> {
+        match leg {
+            Leg::Market(index) => {
+                let oracles = self.oracles.accounts(&self.markets.get(&index)?.stored.sources)?;
+                Some(ix::refresh_market(index, oracles))
+            }
+            Leg::Vault(index) => {
+                let vault = &self.vaults.get(&index)?.stored;
+                Some(ix::refresh_vault((index, &vault.mint), self.oracles.accounts(&vault.sources)?))
+            }
+        }
+    }
+}
+
+impl<T: Clone> Listed<T> {
+    /// `false` for an older one.
+    fn take(&mut self, new: Box<T>, slot: u64) -> bool {
+        let newer = slot >= self.slot;
+        if newer {
+            *self = Self::new(slot, new);
+        }
+        newer
+    }
+}
+
+fn newer<T>((known, known_slot): (&mut Box<T>, &mut u64), new: Box<T>, slot: u64) {
+    if slot >= *known_slot {
+        (*known, *known_slot) = (new, slot);
+    }
+}

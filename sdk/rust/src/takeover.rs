@@ -1,0 +1,61 @@
+//! What a liquidator gets who takes a position over, and what closing it to the pool would leave.
+
+use bulwark::state::{MarginAccount, Market};
+use bulwark_engine::EngineError;
+use bulwark_engine::liquidation::LiquidationReport;
+use bulwark_engine::trade::Order;
+
+use crate::health::{Distress, HealthError, Intent, Snapshot};
+
+/// What `liquidate` would do, as the program would do it at this state and clock.
+#[derive(Clone, Debug)]
+pub struct Takeover {
+    /// What would move.
+    pub report: LiquidationReport,
+    /// The liquidator's account afterwards.
+    pub liquidator: Box<MarginAccount>,
+    /// The market afterwards.
+    pub market: Box<Market>,
+}
+
+impl Snapshot<'_> {
+    /// What `liquidate` would do with at most so many lots (`u64::MAX`: all that the auction offers) of the account's position
+    /// in a market. The liquidator's margin and the limit price are the program's to check.
+    ///
+    /// # Errors
+    /// What the engine refuses; [`HealthError::NoFreeSlot`].
+    pub fn take_over(
+        &self,
+        [account, liquidator]: [&MarginAccount; 2],
+        (index, most): (u16, u64),
+        distress: &Distress,
+    ) -> Result<Takeover, HealthError> {
+        let (lot, offer) = self.lot_and_offer(account, index, distress)?;
+        let mut given = Box::new(*account);
+        let (mut taker, mut market) = (Box::new(*liquidator), Box::new(*self.find_market(index)?));
+        given.lift(&mut market)?;
+        let from = given.position_mut(index).ok_or(EngineError::NoPosition)?;
+        let to = taker.position_or_free(index, from.side()?).ok_or(HealthError::NoFreeSlot)?;
+        let report = market.core.take_over([from, to], (&lot, &offer), (most, self.now))?;
+        Ok(Takeover { report, liquidator: taker, market })
+    }
+
+    /// Quote units by which taking over so many lots and closing them to the pool at once changes the liquidator's quote
+    /// balance: concession less spread, impact and fee. Everything that the liquidator held there before stays.
+    ///
+    /// # Errors
+    /// As [`Snapshot::take_over`] and [`Snapshot::quote`].
+    pub fn gain_of_takeover(
+        &self,
+        accounts: [&MarginAccount; 2],
+        what: (u16, u64),
+        distress: &Distress,
+    ) -> Result<i64, HealthError> {
+        let taken = self.take_over(accounts, what, distress)?;
+        let mut after = self.clone();
+        after.markets.insert(what.0, &taken.market);
+        let order = Order { lots: taken.report.lots, limit: None, now: self.now };
+        let closed = after.quote(&taken.liquidator, (what.0, Intent::Close), &order)?;
+        Ok(closed.account.quote.minus(accounts[1].quote)?.0)
+    }
+}
