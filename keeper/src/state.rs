@@ -18,6 +18,11 @@ use bulwark_sdk::{Instruction, Pubkey, address};
 
 use crate::oracles::Oracles;
 
+/// Mint of wrapped SOL, whose unit is a lamport.
+const WRAPPED_SOL: Pubkey = Pubkey::from_str_const("So11111111111111111111111111111111111111112");
+/// Lamports of a SOL.
+const LAMPORTS: u128 = 1_000_000_000;
+
 /// An account of the program.
 #[derive(Clone, Debug)]
 pub enum Part {
@@ -246,6 +251,21 @@ impl State {
             vaults: self.vaults.iter().map(|(index, listed)| (*index, vault(listed))).collect(),
             now: self.moment.now,
         }
+    }
+
+    /// Quote units that lamports are worth, rounded up: at a price of so many units per SOL, else at that of the vault of wrapped
+    /// SOL; nothing without either.
+    #[must_use]
+    pub fn worth_of_lamports(&self, lamports: u64, sol_price: Option<u64>) -> i64 {
+        let per_sol = |price| u64::try_from((u128::from(lamports) * u128::from(price)).div_ceil(LAMPORTS));
+        let worth = match sol_price {
+            Some(price) => per_sol(price).unwrap_or(u64::MAX),
+            None => {
+                let sol = self.vaults.values().find(|vault| vault.stored.mint == WRAPPED_SOL);
+                sol.and_then(|sol| sol.forecast.core.oracle.price.mul_ceil(lamports).ok()).unwrap_or(0)
+            }
+        };
+        i64::try_from(worth).unwrap_or(i64::MAX)
     }
 
     /// Takes the oracles' prices into a market or a vault, from the freshest accounts. `None` without a source.

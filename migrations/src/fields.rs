@@ -8,7 +8,7 @@ use bulwark_sdk::engine::pool::PoolParams;
 use bulwark_sdk::engine::price::OracleParams;
 use bulwark_sdk::engine::tighten::Governed;
 use bulwark_sdk::engine::volatility::VolatilityParams;
-use bulwark_sdk::units::{format_amount, parse_amount};
+use bulwark_sdk::units::{format_amount, read_amount};
 use bytemuck::Zeroable;
 
 use crate::document::Document;
@@ -266,10 +266,7 @@ fn amount(document: &Document<'_>, path: &str, decimals: u8) -> Option<u64> {
         document.wrong(path, found, "is an amount: a decimal number in quotes, such as \"10_000.50\"");
         return None;
     };
-    if text == "max" {
-        return Some(u64::MAX);
-    }
-    match parse_amount(&text.replace('_', ""), decimals) {
+    match read_amount(text, decimals) {
         Ok(amount) => Some(amount),
         Err(error) => {
             document.wrong(path, found, format!("{text:?}: {error}"));

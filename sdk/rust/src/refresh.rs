@@ -13,7 +13,7 @@ use crate::health::{HealthError, Snapshot};
 use crate::instruction as ix;
 
 /// Something with a price.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Leg {
     /// Market by index.
     Market(u16),

@@ -2,7 +2,8 @@
 
 use bulwark::state::{MarginAccount, Market};
 use bulwark_engine::EngineError;
-use bulwark_engine::liquidation::LiquidationReport;
+use bulwark_engine::auction::TAKEOVER_SLOTS;
+use bulwark_engine::liquidation::{LiquidationReport, PoolFill};
 use bulwark_engine::trade::Order;
 
 use crate::health::{Distress, HealthError, Intent, Snapshot};
@@ -38,6 +39,21 @@ impl Snapshot<'_> {
         let to = taker.position_or_free(index, from.side()?).ok_or(HealthError::NoFreeSlot)?;
         let report = market.core.take_over([from, to], (&lot, &offer), (most, self.now))?;
         Ok(Takeover { report, liquidator: taker, market })
+    }
+
+    /// Lots of the account's position in a market that the pool would take now: what brings its skew nearer to zero, or, once
+    /// the auction has run its time, what restores the account. 0: a call only starts the auction, or keeps it running.
+    ///
+    /// # Errors
+    /// What the engine refuses.
+    pub fn pool_takes(&self, account: &MarginAccount, index: u16, distress: &Distress) -> Result<u64, HealthError> {
+        let (lot, _) = self.lot_and_offer(account, index, distress)?;
+        let core = &self.find_market(index)?.core;
+        let side = account.position_in(index).ok_or(EngineError::NoPosition)?.side()?;
+        let late = distress.moment.elapsed >= TAKEOVER_SLOTS;
+        let fill = if late { PoolFill::Takeover } else { PoolFill::Reducing };
+        let offer = core.pool_offer((fill, self.now), (side, &lot), (distress.health, distress.moment))?;
+        Ok(if late { offer.lots } else { core.reducible(side, (&lot, &offer))? })
     }
 
     /// Quote units by which taking over so many lots and closing them to the pool at once changes the liquidator's quote

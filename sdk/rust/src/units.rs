@@ -34,6 +34,15 @@ pub fn parse_amount(text: &str, decimals: u8) -> Result<u64, UnitError> {
     all.parse().map_err(|_| UnitError::OutOfRange)
 }
 
+/// Smallest units of an amount as files of settings write it: with underscores wherever they help, and `max` for the largest
+/// number. `read_amount("10_000.50", 6)` is 10 000 500 000.
+///
+/// # Errors
+/// [`UnitError`].
+pub fn read_amount(text: &str, decimals: u8) -> Result<u64, UnitError> {
+    if text == "max" { Ok(u64::MAX) } else { parse_amount(&text.replace('_', ""), decimals) }
+}
+
 /// Decimal form of an amount of smallest units: `format_amount(-1_500_000, 6)` is `-1.500000`.
 #[must_use]
 pub fn format_amount(amount: i64, decimals: u8) -> String {
@@ -88,6 +97,15 @@ mod tests {
         assert_eq!(format_amount(5, 6), "0.000005");
         assert_eq!(format_amount(5, 0), "5");
         assert_eq!(format_amount(i64::MIN, 6), "-9223372036854.775808");
+    }
+
+    #[test]
+    fn settings_may_have_underscores_and_no_limit() {
+        assert_eq!(read_amount("10_000.50", 6), Ok(10_000_500_000));
+        assert_eq!(read_amount("max", 6), Ok(u64::MAX));
+        for bad in ["", "_", "maximal", "-1"] {
+            assert_eq!(read_amount(bad, 6), Err(UnitError::NotANumber), "{bad}");
+        }
     }
 
     #[test]

@@ -1,0 +1,107 @@
+//! What was refused is not tried again at once.
+//!
+//! Each piece of work rests by itself, twice as long after each refusal of the same kind, so that an account that can't be
+//! helped costs less and less, and never the others' turn. How long exactly is a matter of chance: keepers that failed together
+//! do not come back together.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant};
+
+use crate::work::Work;
+
+/// After the first refusal.
+const FIRST: Duration = Duration::from_secs(1);
+/// The longest rest.
+const LONGEST: Duration = Duration::from_secs(120);
+
+#[derive(Clone, Debug)]
+struct Rest {
+    until: Instant,
+    reason: String,
+    times: u32,
+}
+
+/// Work that rests.
+#[derive(Debug, Default)]
+pub struct Backoff {
+    resting: HashMap<Work, Rest>,
+    chance: RandomState,
+}
+
+impl Backoff {
+    /// Whether work may be tried.
+    #[must_use]
+    pub fn is_ready(&self, work: &Work, now: Instant) -> bool {
+        self.resting.get(work).is_none_or(|rest| rest.until <= now)
+    }
+
+    /// Work was refused for a reason, such as an error's name. Returns how long it rests; another reason begins anew.
+    pub fn refused(&mut self, work: &Work, reason: &str, now: Instant) -> Duration {
+        let before = self.resting.get(work).filter(|rest| rest.reason == reason);
+        let times = before.map_or(0, |rest| rest.times.saturating_add(1));
+        let whole = FIRST.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(LONGEST);
+        let rest = self.about(whole, (work, times));
+        let entry = Rest { until: now + rest, reason: reason.to_string(), times };
+        self.resting.insert(work.clone(), entry);
+        rest
+    }
+
+    /// Work rests for so long, whatever was before.
+    pub fn pause(&mut self, work: &Work, rest: Duration, now: Instant) {
+        let entry = Rest { until: now + rest, reason: String::new(), times: 0 };
+        self.resting.insert(work.clone(), entry);
+    }
+
+    /// Work was done, or is not to be done any more.
+    pub fn done(&mut self, work: &Work) {
+        self.resting.remove(work);
+    }
+
+    /// How much work was refused and rests. What has rested for long enough twice over is forgotten.
+    pub fn count(&mut self, now: Instant) -> usize {
+        self.resting.retain(|_, rest| rest.until + LONGEST > now);
+        self.resting.values().filter(|rest| rest.until > now && !rest.reason.is_empty()).count()
+    }
+
+    /// Three quarters of a time to five quarters of it.
+    fn about(&self, whole: Duration, what: (&Work, u32)) -> Duration {
+        let chance = u32::from(self.chance.hash_one(what).to_le_bytes()[0]);
+        (whole * 3 / 4).saturating_add(whole / 512 * chance)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn each_refusal_of_the_same_kind_rests_about_twice_as_long_and_at_most_two_minutes_and_a_half() {
+        let (mut backoff, work, now) = (Backoff::default(), Work::Sweep(1), Instant::now());
+        let mut last = Duration::ZERO;
+        for times in 0..12 {
+            let rest = backoff.refused(&work, "Paused", now);
+            let whole = Duration::from_secs((1 << times).min(120));
+            assert!(rest >= whole * 3 / 4 && rest <= whole * 5 / 4, "{rest:?} of {whole:?}");
+            assert!(!backoff.is_ready(&work, now) && backoff.is_ready(&work, now + rest));
+            assert!(backoff.is_ready(&Work::Sweep(2), now), "others do not rest");
+            last = rest;
+        }
+        assert!(last > MINUTE);
+        assert!(backoff.refused(&work, "ZeroAmount", now) < Duration::from_secs(2), "another reason");
+        backoff.done(&work);
+        assert!(backoff.is_ready(&work, now));
+    }
+
+    #[test]
+    fn what_rests_no_more_is_forgotten() {
+        let (mut backoff, now) = (Backoff::default(), Instant::now());
+        backoff.refused(&Work::Sweep(1), "Paused", now);
+        backoff.pause(&Work::Sweep(2), MINUTE, now);
+        assert_eq!(backoff.count(now), 1, "a pause is no refusal");
+        assert_eq!(backoff.count(now + 5 * MINUTE), 0);
+        assert!(backoff.resting.is_empty());
+    }
+}

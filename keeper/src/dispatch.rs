@@ -1,0 +1,216 @@
+//! Which work is under way, and how much of it.
+//!
+//! Work is taken in the order of urgency, as much at once as is allowed, but never two pieces about one account. Some room is
+//! left for whatever is not a liquidation, so that a crash does not stop prices from being refreshed. After something was done
+//! for an account, it waits until the book has heard of it.
+//!
+//! Several keepers find the same work at the same moment. One whose transactions come too late begins to wait a little, by
+//! chance, before it looks again whether the work is still there; each loss makes the wait longer, each success
+//! shorter. So those who keep losing stop paying for it, and when the others are gone they are as fast as before.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bulwark_sdk::Pubkey;
+use tokio::task::JoinSet;
+
+use crate::act::{Actor, End};
+use crate::backoff::Backoff;
+use crate::book::Book;
+use crate::config::Role;
+use crate::state::State;
+use crate::work::Work;
+
+/// Pieces of work that liquidations leave room for.
+const RESERVED: usize = 2;
+/// Longest wait for the book to hear of what was done.
+const NEWS: Duration = Duration::from_secs(5);
+/// Rest of work whose time has not come.
+const NOT_YET: Duration = Duration::from_millis(400);
+/// Rest while a node does not answer, or when nobody says what became of something.
+const UNREACHABLE: Duration = Duration::from_secs(2);
+/// Rest when enough was spent.
+const NO_BUDGET: Duration = Duration::from_secs(60);
+/// Longest wait of a keeper that keeps losing, and its part for each loss.
+const PATIENCE_STEPS: u32 = 8;
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What became of the work so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Transactions that did what they should.
+    pub confirmed: u64,
+    /// Those that were sent and failed, expired, or are unknown.
+    pub lost: u64,
+    /// Work that was refused before anything was sent.
+    pub refused: u64,
+    /// Transactions that a dry run did not send.
+    pub dry: u64,
+    /// Quote units earned, fees not taken off.
+    pub earned: i64,
+}
+
+/// Work under way.
+#[derive(Debug)]
+pub struct Dispatcher {
+    actor: Arc<Actor>,
+    concurrency: usize,
+    running: JoinSet<(Work, End)>,
+    /// What is under way, and whose accounts.
+    work: HashSet<Work>,
+    accounts: HashSet<Pubkey>,
+    backoff: Backoff,
+    /// Accounts that something was done for: in which slot, and until when the book is waited for.
+    awaited: HashMap<Pubkey, (u64, Instant)>,
+    /// Losses less successes.
+    losses: u32,
+    chance: RandomState,
+    /// What became of it all.
+    pub summary: Summary,
+}
+
+impl Dispatcher {
+    /// Nothing is under way yet.
+    #[must_use]
+    pub fn new(actor: Arc<Actor>, concurrency: usize) -> Self {
+        Self {
+            actor,
+            concurrency: concurrency.max(1),
+            running: JoinSet::new(),
+            work: HashSet::new(),
+            accounts: HashSet::new(),
+            backoff: Backoff::default(),
+            awaited: HashMap::new(),
+            losses: 0,
+            chance: RandomState::new(),
+            summary: Summary::default(),
+        }
+    }
+
+    /// How much is under way.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.work.len()
+    }
+
+    /// How much work was refused and rests.
+    pub fn backing_off(&mut self) -> usize {
+        self.backoff.count(Instant::now())
+    }
+
+    /// Whether work was refused and rests.
+    #[must_use]
+    pub fn rests(&self, work: &Work) -> bool {
+        !self.backoff.is_ready(work, Instant::now())
+    }
+
+    /// Begins as much of the work as there is room for, in its order. Returns how much could be begun but for room.
+    pub fn begin(&mut self, work: Vec<Work>, (state, book): (&Arc<State>, &Book)) -> usize {
+        let now = Instant::now();
+        self.awaited.retain(|key, (slot, until)| {
+            *until > now && book.slot_of(key).is_some_and(|heard| heard < *slot)
+        });
+        let mut ready = 0;
+        for one in work {
+            if !self.is_ready(&one, now) {
+                continue;
+            }
+            ready += 1;
+            let room = self.concurrency.saturating_sub(self.in_flight());
+            let reserved = if one.role() == Role::Liquidate { RESERVED.min(self.concurrency / 2) } else { 0 };
+            if room > reserved {
+                self.spawn(one, state);
+            }
+        }
+        ready
+    }
+
+    fn is_ready(&self, work: &Work, now: Instant) -> bool {
+        let account = work.account();
+        let busy = account.is_some_and(|a| self.accounts.contains(&a) || self.awaited.contains_key(&a));
+        !busy && !self.work.contains(work) && self.backoff.is_ready(work, now)
+    }
+
+    fn spawn(&mut self, work: Work, state: &Arc<State>) {
+        let (actor, state, patience) = (Arc::clone(&self.actor), Arc::clone(state), self.patience(&work));
+        self.work.insert(work.clone());
+        self.accounts.extend(work.account());
+        self.running.spawn(async move {
+            tokio::time::sleep(patience).await;
+            let end = actor.act(&work, &state).await;
+            (work, end)
+        });
+    }
+
+    /// How long a keeper that was late lately lets others go first.
+    fn patience(&self, work: &Work) -> Duration {
+        let steps = self.losses.min(PATIENCE_STEPS);
+        let chance = u32::from(self.chance.hash_one((work, Instant::now())).to_le_bytes()[0]);
+        (PATIENCE * steps / 256).saturating_mul(chance)
+    }
+
+    /// The next piece of work that ends; waits for it, for ever if nothing is under way. Nothing is lost when the future is
+    /// dropped.
+    pub async fn ended(&mut self) -> Option<(Work, End)> {
+        loop {
+            match self.running.join_next().await {
+                None => return None,
+                Some(Ok((work, end))) => {
+                    self.note(&work, &end);
+                    return Some((work, end));
+                }
+                // A panic in a task: whose work it was is not known any more, so all of it is forgotten once none is left.
+                Some(Err(error)) => {
+                    tracing::error!(%error, "work ended in a way that it must not");
+                    if self.running.is_empty() {
+                        self.work.clear();
+                        self.accounts.clear();
+                    }
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, work: &Work, end: &End) {
+        self.work.remove(work);
+        if let Some(account) = work.account() {
+            self.accounts.remove(&account);
+        }
+        let (now, summary) = (Instant::now(), &mut self.summary);
+        match end {
+            End::Done { slot, earned } => {
+                summary.confirmed += 1;
+                summary.earned = summary.earned.saturating_add(*earned);
+                self.losses = self.losses.saturating_sub(1);
+                self.backoff.done(work);
+                if let Some(account) = work.account() {
+                    self.awaited.insert(account, (*slot, now + NEWS));
+                } else {
+                    self.backoff.pause(work, 2 * NOT_YET, now);
+                }
+            }
+            End::Nothing | End::Wait | End::Gone | End::Outdated => self.backoff.pause(work, NOT_YET, now),
+            End::Refused(reason) => {
+                summary.refused += 1;
+                self.backoff.refused(work, reason, now);
+            }
+            End::Lost(reason) => {
+                summary.lost += 1;
+                self.losses = self.losses.saturating_add(1).min(PATIENCE_STEPS);
+                self.backoff.refused(work, reason, now);
+            }
+            End::Unsure(reason) => {
+                summary.lost += 1;
+                self.backoff.refused(work, reason, now);
+            }
+            End::Unreachable(_) => self.backoff.pause(work, UNREACHABLE, now),
+            End::DryRun => {
+                summary.dry += 1;
+                self.backoff.refused(work, "DryRun", now);
+            }
+            End::NoBudget => self.backoff.pause(work, NO_BUDGET, now),
+        }
+    }
+}

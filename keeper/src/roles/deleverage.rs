@@ -1,0 +1,71 @@
+//! While traders' profit or skew is above its limit, accounts of the heavy side above the cut-off leverage are reduced, the
+//! highest leverage first.
+
+use bulwark_sdk::engine::margin::{Health, HealthType};
+use bulwark_sdk::engine::units::{Quote, Side};
+use bulwark_sdk::forecast::Moment;
+use bulwark_sdk::health::{HealthError, Snapshot};
+use bulwark_sdk::instruction as ix;
+use bulwark_sdk::program::state::{MarginAccount, Market};
+use bulwark_sdk::Pubkey;
+
+use super::{Fresh, Motive, Plan, PlanError, View};
+use crate::work::Work;
+
+/// Accounts that are named at once: they are worked off before the cut-off falls another step.
+const AT_ONCE: usize = 64;
+
+pub(super) fn find(view: View<'_>) -> Vec<Work> {
+    let exposed = view.markets().filter(|market| market.core.deleveraging_since != 0);
+    exposed.flat_map(|market| in_market(view, market)).collect()
+}
+
+fn in_market(view: View<'_>, market: &Market) -> Vec<Work> {
+    let Ok(Some(heavy)) = market.core.heavy_side() else { return Vec::new() };
+    let index = market.index;
+    let mut above: Vec<(u128, Pubkey)> = Vec::new();
+    for (key, account) in view.book.members(index) {
+        let heavy = account.position_in(index).is_some_and(|p| p.side() == Ok(heavy) && !p.is_claim());
+        if heavy && let Ok(Some(leverage)) = leverage((view.snapshot, view.moment()), account, market) {
+            above.push((leverage, *key));
+        }
+    }
+    above.sort_unstable_by(|a, b| b.cmp(a));
+    above.into_iter().take(AT_ONCE).map(|(_, key)| Work::Deleverage(key, index)).collect()
+}
+
+/// Leverage of a position that may be reduced now, Q32; `None` if it may not.
+fn leverage(
+    (snapshot, moment): (&Snapshot<'_>, Moment),
+    account: &MarginAccount,
+    market: &Market,
+) -> Result<Option<u128>, HealthError> {
+    let equity = equity(snapshot, account)?;
+    let (mut core, Some(mut position)) = (market.core, account.position_in(market.index).copied()) else {
+        return Ok(None);
+    };
+    let held = core.book.side(Side::from_byte(position.side)?).member(&position)?.lots.count();
+    let notional = core.mark().mul_floor(held)?;
+    let Ok(cutoff) = core.cutoff(moment.slot, moment.now) else { return Ok(None) };
+    let reduced = core.deleverage_position(&mut position, (equity, cutoff), moment.now);
+    let leverage = (u128::from(notional) << 32) / u128::from(equity.units_or_zero().max(1));
+    Ok(reduced.is_ok().then_some(leverage))
+}
+
+/// Equity of the whole account at live prices, every doubt in its favour.
+fn equity(snapshot: &Snapshot<'_>, account: &MarginAccount) -> Result<Quote, HealthError> {
+    let mut all = account.legs().portfolio(&mut &*snapshot, (HealthType::Liquidate, snapshot.now))?;
+    all.add(Health { equity: account.quote, requirement: Quote::ZERO })?;
+    Ok(all.equity_in_doubt()?)
+}
+
+pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
+    let (margin, market, snapshot) = (fresh.account()?, fresh.market(index)?, fresh.context.snapshot());
+    let moment = Moment { slot: fresh.context.clock_slot, now: fresh.context.now };
+    if leverage((&snapshot, moment), margin.account, market)?.is_none() {
+        return Ok(Plan::Nothing);
+    }
+    let main = vec![ix::auto_deleverage(fresh.listings, margin, index, fresh.pay_to())?];
+    let refreshes = fresh.refreshes(&[margin.account], Some(index))?;
+    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
+}

@@ -1,0 +1,308 @@
+//! Accounts in trouble: who takes their positions, and when.
+//!
+//! In the order of preference: what brings the pool's skew nearer to zero goes to the pool at once, without capital and
+//! paid. Else the keeper's own account takes the position over as soon as the auction's concession is more than closing it to
+//! the pool costs, and closes it in the same transaction, so that no price can move in between; or keeps it, if it may hold
+//! inventory. Until then a call every few slots keeps the auction running: after 50 slots the pool takes whatever is left.
+
+use bulwark_sdk::engine::auction::LAPSE_SLOTS;
+use bulwark_sdk::engine::debt;
+use bulwark_sdk::engine::margin::HealthType;
+use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::health::{Distress, HealthError, Snapshot};
+use bulwark_sdk::instruction::{self as ix, Liquidator, Margin, Order};
+use bulwark_sdk::program::state::{MarginAccount, Market};
+use bulwark_sdk::Instruction;
+
+use super::{Attempt, Fresh, Motive, Plan, PlanError, View};
+use crate::rules::Rules;
+use crate::work::Work;
+
+/// Slots after the last call at which the next one is made: half of what an auction may go without.
+const CALL_AGAIN: u64 = LAPSE_SLOTS / 2;
+/// How often a takeover is halved until the keeper's margin carries it.
+const HALVINGS: u32 = 6;
+
+/// A takeover that the keeper's account can carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Takeover {
+    /// Most lots to take; `u64::MAX`: what the auction offers.
+    most: u64,
+    /// Lots that it comes to.
+    lots: u64,
+    /// Whether they are closed at once.
+    close: bool,
+}
+
+/// What to do about an account in trouble now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Decision {
+    /// Hand the position in this market to the pool, or have the auction begin or go on.
+    ToPool(u16),
+    /// Take the position in this market over.
+    TakeOver(u16, Takeover),
+    /// Buy collateral.
+    Buy,
+    /// Wait for a better concession: the auction runs.
+    Wait,
+}
+
+/// Who decides by what.
+struct Desk<'a> {
+    snapshot: &'a Snapshot<'a>,
+    slot: u64,
+    rules: &'a Rules,
+    purse: Option<&'a MarginAccount>,
+}
+
+pub(super) fn find(view: View<'_>) -> Vec<Work> {
+    let desk = Desk {
+        snapshot: view.snapshot,
+        slot: view.moment().slot,
+        rules: view.rules,
+        purse: view.book.get(&view.own.margin),
+    };
+    let others = view.book.troubled().filter(|(key, _)| **key != view.own.margin);
+    let mut work = Vec::new();
+    for (key, _) in others {
+        let Some(account) = view.book.get(key) else { continue };
+        // What can't be decided here is decided by fresh accounts.
+        let wait = matches!(desk.decide(account), Ok(None | Some(Decision::Wait)));
+        if !wait {
+            work.push(Work::Liquidate(*key));
+        }
+    }
+    let sellers = view.book.indebted().filter(|(_, account)| desk.sells_for_debt(account).is_some());
+    work.extend(sellers.map(|(key, _)| Work::SellCollateral(*key)));
+    work.extend(desk.overloaded().into_iter().map(Work::Unload));
+    work
+}
+
+impl Desk<'_> {
+    /// `None` for an account that is not in trouble.
+    fn decide(&self, account: &MarginAccount) -> Result<Option<Decision>, HealthError> {
+        let Some(distress) = self.snapshot.distress(account, self.slot)? else { return Ok(None) };
+        let Some(index) = distress.first else { return Ok(Some(Decision::Buy)) };
+        if self.snapshot.pool_takes(account, index, &distress)? > 0 {
+            return Ok(Some(Decision::ToPool(index)));
+        }
+        if let Some(purse) = self.purse
+            && let Some(takeover) = self.takeover([account, purse], index, &distress)
+        {
+            return Ok(Some(Decision::TakeOver(index, takeover)));
+        }
+        let called = self.slot.saturating_sub(account.auction.touched);
+        let running = account.auction.is_running(self.slot) && called < CALL_AGAIN;
+        Ok(Some(if running { Decision::Wait } else { Decision::ToPool(index) }))
+    }
+
+    fn market(&self, index: u16) -> Result<&Market, HealthError> {
+        self.snapshot.markets.get(&index).copied().ok_or(HealthError::UnknownMarket(index))
+    }
+
+    /// The largest takeover that the keeper's margin carries, if it pays: closed at once, or kept as inventory.
+    fn takeover(&self, accounts: [&MarginAccount; 2], index: u16, distress: &Distress) -> Option<Takeover> {
+        let cap = self.snapshot.lots_worth(index, self.rules.max_takeover).ok()?;
+        let offered = self.snapshot.take_over(accounts, (index, u64::MAX), distress).ok()?.report.lots;
+        let step = self.market(index).ok()?.core.params.step.max(1);
+        let mut lots = offered.min(cap);
+        for _ in 0..=HALVINGS {
+            let most = if lots == offered { u64::MAX } else { lots - lots % step };
+            if self.carries(accounts, (index, most), distress)
+                && let Some(close) = self.pays(accounts, (index, most), distress)
+            {
+                return Some(Takeover { most, lots, close });
+            }
+            lots = lots / 2 / step * step;
+        }
+        None
+    }
+
+    /// Whether the keeper's initial margin carries it, with what has to stay free.
+    fn carries(&self, accounts: [&MarginAccount; 2], what: (u16, u64), distress: &Distress) -> bool {
+        let Ok(taken) = self.snapshot.take_over(accounts, what, distress) else { return false };
+        let mut after = self.snapshot.clone();
+        after.markets.insert(what.0, &taken.market);
+        let free = after.health(&taken.liquidator, HealthType::Init).and_then(|health| Ok(health.excess()?));
+        free.is_ok_and(|free| free.0 >= 0 && free.units_or_zero() >= self.rules.min_free_margin)
+    }
+
+    /// Whether it is closed at once, at a profit, or kept; `None` if neither is worth it.
+    fn pays(&self, accounts: [&MarginAccount; 2], what: (u16, u64), distress: &Distress) -> Option<bool> {
+        let least = self.rules.min_profit.max(1);
+        if self.snapshot.gain_of_takeover(accounts, what, distress).is_ok_and(|gain| gain >= least) {
+            return Some(true);
+        }
+        let taken = self.snapshot.take_over(accounts, what, distress).ok()?;
+        let held = inventory(self.snapshot, &taken.liquidator);
+        let concession = i64::try_from(taken.report.concession).unwrap_or(i64::MAX);
+        (held <= self.rules.max_inventory && concession >= least).then_some(false)
+    }
+
+    /// Collateral of an account that has to sell some for its debt: the market that is in need of it, if one is.
+    fn sells_for_debt(&self, account: &MarginAccount) -> Option<Option<u16>> {
+        let owed = debt::owed(account.quote);
+        if owed == 0 || !account.collaterals.iter().any(|slot| slot.amount != 0) {
+            return None;
+        }
+        if owed > self.snapshot.exchange.params.auto_exchange_threshold {
+            return Some(None);
+        }
+        let pressing = |market: &&&Market| {
+            let share = account.debts.share(market.index, account.quote).unwrap_or(0);
+            market.core.pressing(share) > 0
+        };
+        self.snapshot.markets.values().find(pressing).map(|market| Some(market.index))
+    }
+
+    /// Markets in which the keeper holds more than it may, if it may hold anything at all: without inventory whatever is there
+    /// is somebody's own position.
+    fn overloaded(&self) -> Vec<u16> {
+        let Some(purse) = self.purse else { return Vec::new() };
+        if self.rules.max_inventory == 0 || inventory(self.snapshot, purse) <= self.rules.max_inventory {
+            return Vec::new();
+        }
+        purse.positions.iter().filter(|p| p.is_open() && !p.is_claim()).map(|p| p.market).collect()
+    }
+}
+
+/// Worth of all positions of an account, quote units rounded up.
+#[must_use]
+pub fn inventory(snapshot: &Snapshot<'_>, account: &MarginAccount) -> u64 {
+    let held = account.positions.iter().filter(|p| p.is_open() && !p.is_claim()).filter_map(|position| {
+        let core = &snapshot.markets.get(&position.market)?.core;
+        let lots = core.book.side(Side::from_byte(position.side).ok()?).member(position).ok()?.lots.count();
+        core.notional(lots).ok()
+    });
+    held.fold(0, u64::saturating_add)
+}
+
+pub(super) fn plan(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
+    let (margin, snapshot) = (fresh.account()?, fresh.context.snapshot());
+    let desk =
+        Desk { snapshot: &snapshot, slot: fresh.context.clock_slot, rules: fresh.rules, purse: fresh.purse };
+    Ok(match desk.decide(margin.account)? {
+        None => Plan::Nothing,
+        Some(Decision::Wait) => Plan::Wait,
+        Some(Decision::ToPool(index)) => Plan::Try(vec![to_pool(fresh, margin, index)?]),
+        Some(Decision::TakeOver(index, what)) => {
+            let taken = take_over(fresh, margin, (index, what))?;
+            // If the mark has moved on, at least the auction goes on.
+            Plan::Try(vec![taken, to_pool(fresh, margin, index)?])
+        }
+        Some(Decision::Buy) => Plan::Try(buy(fresh, margin, None)?),
+    })
+}
+
+fn to_pool(fresh: &Fresh<'_>, margin: Margin<'_>, index: u16) -> Result<Attempt, PlanError> {
+    let main = vec![ix::liquidate_to_pool(fresh.listings, margin, index, fresh.pay_to())?];
+    Ok(Fresh::attempt(Motive::Service, fresh.refreshes(&[margin.account], Some(index))?, main))
+}
+
+fn take_over(
+    fresh: &Fresh<'_>,
+    margin: Margin<'_>,
+    (index, what): (u16, Takeover),
+) -> Result<Attempt, PlanError> {
+    let purse = fresh.purse.ok_or(PlanError::Gone("the keeper's margin account"))?;
+    let own = Margin { address: fresh.own.margin, account: purse };
+    let side = margin.account.position_in(index).and_then(|position| position.side().ok());
+    let side = side.ok_or(PlanError::Gone("the position"))?;
+    // No worse than the mark that it was decided by.
+    let limit_price = fresh.market(index)?.core.mark().to_bits();
+    let order = Order { market: index, lots: what.most, limit_price };
+    let liquidator = Liquidator { authority: fresh.own.authority, margin: own };
+    let mut main = vec![ix::liquidate(fresh.listings, liquidator, margin, order)?];
+    if what.close {
+        main.push(close(fresh, own, (index, side, closing_lots(purse, what.lots, index)))?);
+    }
+    let refreshes = fresh.refreshes(&[margin.account, purse], Some(index))?;
+    Ok(Fresh::attempt(Motive::Profit, refreshes, main))
+}
+
+/// All that there is, unless the keeper held something there before.
+fn closing_lots(purse: &MarginAccount, lots: u64, index: u16) -> u64 {
+    if purse.position_in(index).is_some() { lots } else { u64::MAX }
+}
+
+/// Closes lots of the keeper's position. Its legs are those of an account that holds it: it may not yet.
+fn close(
+    fresh: &Fresh<'_>,
+    own: Margin<'_>,
+    (index, side, lots): (u16, Side, u64),
+) -> Result<Instruction, PlanError> {
+    let limit_price = if side == Side::Long { 0 } else { u64::MAX };
+    let mut holding = *own.account;
+    let _ = holding.position_or_free(index, side).ok_or(HealthError::NoFreeSlot)?;
+    let own = Margin { address: own.address, account: &holding };
+    let order = Order { market: index, lots, limit_price };
+    Ok(ix::close_position(fresh.listings, fresh.own.authority, own, order)?)
+}
+
+pub(super) fn plan_unload(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
+    let snapshot = fresh.context.snapshot();
+    let Some(purse) = fresh.purse else { return Ok(Plan::Nothing) };
+    let held = inventory(&snapshot, purse);
+    let Some(position) = purse.position_in(index).filter(|_| held > fresh.rules.max_inventory) else {
+        return Ok(Plan::Nothing);
+    };
+    let own = Margin { address: fresh.own.margin, account: purse };
+    let side = Side::from_byte(position.side).map_err(HealthError::from)?;
+    let main = vec![close(fresh, own, (index, side, u64::MAX))?];
+    let refreshes = fresh.refreshes(&[purse], Some(index))?;
+    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
+}
+
+pub(super) fn plan_sale(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
+    let (margin, snapshot) = (fresh.account()?, fresh.context.snapshot());
+    let desk =
+        Desk { snapshot: &snapshot, slot: fresh.context.clock_slot, rules: fresh.rules, purse: fresh.purse };
+    match desk.sells_for_debt(margin.account) {
+        Some(creditor) => Ok(Plan::Try(buy(fresh, margin, creditor)?)),
+        None => Ok(Plan::Nothing),
+    }
+}
+
+/// Buys the collateral that is worth most, as far as the keeper may and can.
+fn buy(fresh: &Fresh<'_>, margin: Margin<'_>, creditor: Option<u16>) -> Result<Vec<Attempt>, PlanError> {
+    let Some(purse) = fresh.purse else { return Ok(Vec::new()) };
+    let own = Liquidator {
+        authority: fresh.own.authority,
+        margin: Margin { address: fresh.own.margin, account: purse },
+    };
+    let room = fresh.rules.max_collateral.saturating_sub(collateral(fresh, purse));
+    let spend = room.min(purse.quote.units_or_zero());
+    let held = margin.account.collaterals.iter().filter(|slot| slot.amount != 0);
+    let richest = held.max_by_key(|slot| worth(fresh, (slot.vault, slot.amount)));
+    let Some(slot) = richest else { return Ok(Vec::new()) };
+    let vault = fresh.context.vaults.get(&slot.vault).ok_or(PlanError::Gone("the vault"))?;
+    let price = vault.core.oracle.price.to_bits();
+    let afford = u64::try_from((u128::from(spend) << 32) / u128::from(price)).unwrap_or(u64::MAX);
+    let refreshes = fresh.refreshes(&[margin.account, purse], None)?;
+    let attempt = |motive, amount: u64| -> Result<Attempt, PlanError> {
+        let what = (slot.vault, amount, price);
+        let main = vec![ix::liquidate_collateral(fresh.listings, own, (margin, creditor), what)?];
+        Ok(Fresh::attempt(motive, refreshes.clone(), main))
+    };
+    let mut attempts = Vec::new();
+    if afford > 0 {
+        let all = afford >= slot.amount;
+        attempts.push(attempt(Motive::Profit, if all { u64::MAX } else { afford })?);
+    }
+    let called = fresh.context.clock_slot.saturating_sub(margin.account.auction.touched);
+    if creditor.is_none() && called >= CALL_AGAIN {
+        attempts.push(attempt(Motive::Service, 0)?); // so that the discount goes on rising for whoever can
+    }
+    Ok(attempts)
+}
+
+/// Worth of an amount of a collateral at its last price, quote units.
+fn worth(fresh: &Fresh<'_>, (vault, amount): (u16, u64)) -> u64 {
+    let price = fresh.context.vaults.get(&vault).map(|vault| vault.core.oracle.price);
+    price.and_then(|price| price.mul_floor(amount).ok()).unwrap_or(0)
+}
+
+fn collateral(fresh: &Fresh<'_>, account: &MarginAccount) -> u64 {
+    let held = account.collaterals.iter().filter(|slot| slot.amount != 0);
+    held.map(|slot| worth(fresh, (slot.vault, slot.amount))).fold(0, u64::saturating_add)
+}

@@ -1,0 +1,105 @@
+//! Prices that something depends on are kept young, and so is carry, which accrues with them.
+//!
+//! What the keeper itself does brings the prices it needs, and everything is judged by forecasts. So a refresh for its own
+//! sake is needed only so often that traders and providers find no stale market, that volatility sees the prices of a move,
+//! and that a market above its exposure limit is looked at: its cut-off falls only while somebody looks.
+
+use bulwark_sdk::engine::deleverage::MAX_GAP_SLOTS;
+use bulwark_sdk::engine::price::{Action, Age, OracleParams, OracleState, Validity};
+use bulwark_sdk::engine::units::{PPM, Price};
+use bulwark_sdk::instruction as ix;
+use bulwark_sdk::program::state::{Market, MarketStatus, Vault};
+use bulwark_sdk::refresh::Leg;
+
+use super::{Fresh, Motive, Plan, PlanError, View};
+use crate::state::Listed;
+use crate::work::Work;
+
+/// Refreshes in one transaction.
+const TOGETHER: usize = 6;
+
+pub(super) fn find(view: View<'_>) -> Vec<Work> {
+    let state = view.state;
+    let markets = state.markets.iter().filter(|(_, market)| market_is_due(view, market));
+    let vaults = state.vaults.iter().filter(|(index, vault)| vault_is_due(view, **index, vault));
+    let markets = markets.map(|(index, _)| Leg::Market(*index));
+    let due: Vec<Leg> = markets.chain(vaults.map(|(index, _)| Leg::Vault(*index))).collect();
+    let mut work: Vec<Work> = due.chunks(TOGETHER).map(|legs| Work::Refresh(legs.to_vec())).collect();
+    for market in state.markets.values() {
+        work.extend(status(&market.stored, view.moment().now));
+    }
+    work
+}
+
+fn market_is_due(view: View<'_>, market: &Listed<Market>) -> bool {
+    let (before, after) = (&market.stored.core, &market.forecast.core);
+    let in_use = before.book.positions != 0 || view.book.has_triggers(market.stored.index);
+    if !market.refreshable || !(in_use || before.deleveraging_since != 0) {
+        return false;
+    }
+    let watched = before.deleveraging_since != 0 || after.deleveraging_since != 0;
+    let seen = view.moment().slot.saturating_sub(before.exposure_seen);
+    let unseen = watched && seen > MAX_GAP_SLOTS / 3;
+    unseen || price_is_due(view, (&before.oracle, &after.oracle), &before.params.oracle)
+}
+
+fn vault_is_due(view: View<'_>, index: u16, vault: &Listed<Vault>) -> bool {
+    let (before, after) = (&vault.stored.core, &vault.forecast.core);
+    let in_use = index == Vault::QUOTE || before.recorded != 0;
+    vault.refreshable
+        && in_use
+        && price_is_due(view, (&before.oracle, &after.oracle), &before.params.oracle)
+}
+
+/// Whether a refresh brings something new that is worth it: the stored price is old or unsure, or has moved.
+fn price_is_due(
+    view: View<'_>,
+    (before, after): (&OracleState, &OracleState),
+    params: &OracleParams,
+) -> bool {
+    let (now, rules) = (view.moment().now, view.rules);
+    let newer = after.publish_time > before.publish_time || after.divergent != before.divergent;
+    let limit = rules.max_age.min(i64::from(params.max_margin_age / 2));
+    let old = now.saturating_sub(before.publish_time) >= limit;
+    let unsure = before.validity(params, Age::Margin, now) != Ok(Validity::Fresh);
+    newer && (old || unsure || moved(before.price, after.price, rules.min_move_ppm))
+}
+
+/// Whether a price moved by at least so much.
+fn moved(from: Price, to: Price, ppm: u32) -> bool {
+    let change = u128::from(from.to_bits().abs_diff(to.to_bits()));
+    change.saturating_mul(u128::from(PPM)) >= u128::from(from.to_bits()).saturating_mul(u128::from(ppm))
+}
+
+/// What has to be done about a market whose price is gone, or back.
+fn status(market: &Market, now: i64) -> Option<Work> {
+    let core = &market.core;
+    if market.status == MarketStatus::Active.to_byte() && core.is_out(now) {
+        return Some(Work::Suspend(market.index));
+    }
+    let since = now.saturating_sub(market.suspended_at);
+    let over = market.suspended_at != 0 && since >= i64::from(core.params.max_outage);
+    let suspended = over && market.status == MarketStatus::ReduceOnly.to_byte();
+    let priced = core.oracle.require(&core.params.oracle, (Action::Increase, Age::Margin), now).is_ok();
+    (suspended && priced).then_some(Work::Resume(market.index))
+}
+
+pub(super) fn plan(legs: &[Leg], fresh: &Fresh<'_>) -> Plan {
+    let refreshes = fresh.refresh(legs);
+    match refreshes.is_empty() {
+        true => Plan::Nothing,
+        false => Plan::Try(vec![Fresh::attempt(Motive::Service, Vec::new(), refreshes)]),
+    }
+}
+
+/// A market is suspended or resumed by its stored price: nobody is helped by a refresh in front.
+pub(super) fn plan_status(work: &Work, fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
+    let market = fresh.stored.markets.get(&index).ok_or(PlanError::Gone("the market"))?;
+    let main = match status(market, fresh.stored.now) {
+        Some(now) if now != *work => return Ok(Plan::Nothing),
+        None => return Ok(Plan::Nothing),
+        Some(Work::Suspend(_)) => ix::suspend_market(index),
+        Some(_) => ix::resume_market(index),
+    };
+    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, Vec::new(), vec![main])]))
+}
