@@ -9,7 +9,9 @@ use std::time::Instant;
 use bulwark_sdk::instruction::Margin;
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::plan::{Packing, split};
-use bulwark_sdk::rpc::{self, Cause, Client, Context, Failure, MarketContext, Prepared, Receipt, RpcError, SendError};
+use bulwark_sdk::rpc::{
+    self, Cause, Client, Context, Failure, MarketContext, Prepared, Receipt, RpcError, SendError,
+};
 use bulwark_sdk::{Instruction, Pubkey};
 use solana_keypair::Keypair;
 

@@ -113,7 +113,8 @@ impl Keeper {
     /// # Errors
     /// Another cluster than the configured one.
     async fn require_cluster(&self) -> Result<()> {
-        let genesis = self.client.rpc().get_genesis_hash().await.context("asking for the cluster's genesis")?;
+        let genesis =
+            self.client.rpc().get_genesis_hash().await.context("asking for the cluster's genesis")?;
         let genesis = genesis.to_string();
         if !self.config.cluster.is(&genesis) {
             bail!(Misconfigured(format!(
@@ -153,7 +154,10 @@ impl Keeper {
         }
         let open = ix::open_margin_account(self.own.authority, self.own.authority, self.config.sub_id);
         self.client.send(&[open], &[&*self.signer], &rpc::Options::default()).await.with_context(|| {
-            format!("opening the keeper's margin account {}: does {} have lamports?", self.own.margin, self.own.authority)
+            format!(
+                "opening the keeper's margin account {}: does {} have lamports?",
+                self.own.margin, self.own.authority
+            )
         })?;
         tracing::info!(account = %self.own.margin, "opened the keeper's margin account; takeovers need a deposit");
         Ok(())
@@ -184,7 +188,10 @@ impl Keeper {
         }
         let all = async { while dispatcher.ended().await.is_some() {} };
         if tokio::time::timeout(Duration::from_secs(self.config.timing.shutdown_secs), all).await.is_err() {
-            tracing::warn!(left = dispatcher.in_flight(), "not waited for: what was sent may still be included");
+            tracing::warn!(
+                left = dispatcher.in_flight(),
+                "not waited for: what was sent may still be included"
+            );
         }
         self.metrics.in_flight.set(0);
         dispatcher.summary

@@ -10,7 +10,7 @@ use bulwark_sdk::program::state::MarginAccount;
 use bulwark_tests::fixtures::{AUTO_EXCHANGE_THRESHOLD, DOLLAR};
 use bulwark_tests::{BTC, SOL, SOL_VAULT, Trader, World};
 
-use crate::crowd::Crowd;
+use bulwark_tests::crowd::Crowd;
 use crate::payers::Payment;
 use crate::reduce;
 

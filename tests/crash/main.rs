@@ -3,9 +3,7 @@
 mod book;
 mod books;
 mod crash;
-mod crowd;
 mod exposed;
 mod keepers;
-mod path;
 mod payers;
 mod reduce;

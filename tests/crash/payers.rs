@@ -7,7 +7,7 @@ use bulwark_sdk::program::events::BankruptcyResolved;
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::World;
 
-use crate::crowd::Crowd;
+use bulwark_tests::crowd::Crowd;
 
 /// One quote unit as worths are compared here, Q48.
 const UNIT: i128 = 1 << 48;

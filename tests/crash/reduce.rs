@@ -7,7 +7,7 @@ use bulwark_sdk::event::Event;
 use bulwark_sdk::program::events::LiquidationKind;
 use bulwark_tests::{Trader, World};
 
-use crate::crowd::Crowd;
+use bulwark_tests::crowd::Crowd;
 
 /// A position of the heavy side, quote units.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,8 @@
 //! identity I1 is checked after every transaction, successful or not.
 
 pub mod actors;
+pub mod crash;
+pub mod crowd;
 pub mod distress;
 pub mod expect;
 pub mod fixtures;

@@ -17,6 +17,7 @@ use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market
 use bulwark_sdk::{Instruction, Pubkey, address};
 use litesvm::LiteSVM;
 use litesvm::types::TransactionMetadata;
+use solana_account::ReadableAccount as _;
 use solana_clock::Clock;
 use solana_keypair::Keypair;
 use solana_message::Message;
@@ -337,6 +338,14 @@ impl World {
     #[must_use]
     pub fn get<T: bytemuck::Pod + anchor_lang::Discriminator>(&self, key: &Pubkey) -> Box<T> {
         decode_copy(&self.svm.get_account(key).expect("account exists").data).expect("account decodes")
+    }
+
+    /// Every account of a type, in no order.
+    #[must_use]
+    pub fn all<T: bytemuck::Pod + anchor_lang::Discriminator>(&self) -> Vec<(Pubkey, Box<T>)> {
+        let accounts = self.svm.accounts_db().inner.iter();
+        let own = accounts.filter(|(_, account)| *account.owner() == address::PROGRAM);
+        own.filter_map(|(key, account)| Some((*key, decode_copy(account.data()).ok()?))).collect()
     }
 
     /// The exchange.

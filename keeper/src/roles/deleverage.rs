@@ -1,13 +1,15 @@
 //! While traders' profit or skew is above its limit, accounts of the heavy side above the cut-off leverage are reduced, the
 //! highest leverage first.
 
+use bulwark_sdk::Pubkey;
 use bulwark_sdk::engine::margin::{Health, HealthType};
 use bulwark_sdk::engine::units::{Quote, Side};
 use bulwark_sdk::forecast::Moment;
 use bulwark_sdk::health::{HealthError, Snapshot};
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::state::{MarginAccount, Market};
-use bulwark_sdk::Pubkey;
+
+use bulwark_sdk::refresh::Leg;
 
 use super::{Fresh, Motive, Plan, PlanError, View};
 use crate::work::Work;
@@ -66,6 +68,6 @@ pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
         return Ok(Plan::Nothing);
     }
     let main = vec![ix::auto_deleverage(fresh.listings, margin, index, fresh.pay_to())?];
-    let refreshes = fresh.refreshes(&[margin.account], Some(index))?;
+    let refreshes = fresh.refreshes(&[margin.account], Some(Leg::Market(index)))?;
     Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
 }

@@ -5,6 +5,7 @@
 //! the pool costs, and closes it in the same transaction, so that no price can move in between; or keeps it, if it may hold
 //! inventory. Until then a call every few slots keeps the auction running: after 50 slots the pool takes whatever is left.
 
+use bulwark_sdk::Instruction;
 use bulwark_sdk::engine::auction::LAPSE_SLOTS;
 use bulwark_sdk::engine::debt;
 use bulwark_sdk::engine::margin::HealthType;
@@ -12,7 +13,7 @@ use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::health::{Distress, HealthError, Snapshot};
 use bulwark_sdk::instruction::{self as ix, Liquidator, Margin, Order};
 use bulwark_sdk::program::state::{MarginAccount, Market};
-use bulwark_sdk::Instruction;
+use bulwark_sdk::refresh::Leg;
 
 use super::{Attempt, Fresh, Motive, Plan, PlanError, View};
 use crate::rules::Rules;
@@ -196,7 +197,7 @@ pub(super) fn plan(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
 
 fn to_pool(fresh: &Fresh<'_>, margin: Margin<'_>, index: u16) -> Result<Attempt, PlanError> {
     let main = vec![ix::liquidate_to_pool(fresh.listings, margin, index, fresh.pay_to())?];
-    Ok(Fresh::attempt(Motive::Service, fresh.refreshes(&[margin.account], Some(index))?, main))
+    Ok(Fresh::attempt(Motive::Service, fresh.refreshes(&[margin.account], Some(Leg::Market(index)))?, main))
 }
 
 fn take_over(
@@ -216,7 +217,7 @@ fn take_over(
     if what.close {
         main.push(close(fresh, own, (index, side, closing_lots(purse, what.lots, index)))?);
     }
-    let refreshes = fresh.refreshes(&[margin.account, purse], Some(index))?;
+    let refreshes = fresh.refreshes(&[margin.account, purse], Some(Leg::Market(index)))?;
     Ok(Fresh::attempt(Motive::Profit, refreshes, main))
 }
 
@@ -249,7 +250,7 @@ pub(super) fn plan_unload(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanErr
     let own = Margin { address: fresh.own.margin, account: purse };
     let side = Side::from_byte(position.side).map_err(HealthError::from)?;
     let main = vec![close(fresh, own, (index, side, u64::MAX))?];
-    let refreshes = fresh.refreshes(&[purse], Some(index))?;
+    let refreshes = fresh.refreshes(&[purse], Some(Leg::Market(index)))?;
     Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
 }
 
@@ -278,7 +279,7 @@ fn buy(fresh: &Fresh<'_>, margin: Margin<'_>, creditor: Option<u16>) -> Result<V
     let vault = fresh.context.vaults.get(&slot.vault).ok_or(PlanError::Gone("the vault"))?;
     let price = vault.core.oracle.price.to_bits();
     let afford = u64::try_from((u128::from(spend) << 32) / u128::from(price)).unwrap_or(u64::MAX);
-    let refreshes = fresh.refreshes(&[margin.account, purse], None)?;
+    let refreshes = fresh.refreshes(&[margin.account, purse], Some(Leg::Vault(slot.vault)))?;
     let attempt = |motive, amount: u64| -> Result<Attempt, PlanError> {
         let what = (slot.vault, amount, price);
         let main = vec![ix::liquidate_collateral(fresh.listings, own, (margin, creditor), what)?];

@@ -13,6 +13,7 @@ mod settle;
 mod sweep;
 mod trigger;
 
+use bulwark_sdk::engine::units::Price;
 use bulwark_sdk::forecast::Moment;
 use bulwark_sdk::health::{HealthError, Snapshot};
 use bulwark_sdk::instruction::{BuildError, Margin};
@@ -177,20 +178,34 @@ impl<'a> Fresh<'a> {
         self.purse.map(|_| self.own.margin)
     }
 
-    /// Refreshes of what an account needs, of a market that is traded in any case.
+    /// Refreshes of what accounts need: of what is traded in any case, and last, for it stands first; of the rest what is old,
+    /// and what has another price now, for that is the price they were judged by.
     ///
     /// # Errors
     /// [`PlanError::Health`] if a leg is not there.
-    pub fn refreshes(&self, accounts: &[&MarginAccount], traded: Option<u16>) -> Result<Vec<Instruction>, PlanError> {
-        let (stored, mut legs) = (self.stored.snapshot(), Vec::new());
+    pub fn refreshes(
+        &self,
+        accounts: &[&MarginAccount],
+        traded: Option<Leg>,
+    ) -> Result<Vec<Instruction>, PlanError> {
+        let (stored, mut legs) = (self.stored.snapshot(), Vec::from_iter(traded));
         for account in accounts {
-            for leg in stored.old_legs(account, traded)? {
+            let moved = legs_of(account)
+                .filter(|leg| Self::price(self.stored, *leg) != Self::price(self.context, *leg));
+            for leg in moved.chain(stored.old_legs(account, None)?) {
                 if !legs.contains(&leg) {
                     legs.push(leg);
                 }
             }
         }
         Ok(self.refresh(&legs))
+    }
+
+    fn price(context: &MarketContext, leg: Leg) -> Option<Price> {
+        match leg {
+            Leg::Market(index) => Some(context.markets.get(&index)?.core.oracle.price),
+            Leg::Vault(index) => Some(context.vaults.get(&index)?.core.oracle.price),
+        }
     }
 
     /// Refreshes of these.
@@ -204,6 +219,13 @@ impl<'a> Fresh<'a> {
     pub fn attempt(motive: Motive, refreshes: Vec<Instruction>, main: Vec<Instruction>) -> Attempt {
         Attempt { refreshes, main, motive }
     }
+}
+
+/// Markets and vaults that an account's health depends on.
+fn legs_of(account: &MarginAccount) -> impl Iterator<Item = Leg> {
+    let positions = account.positions.iter().filter(|p| p.is_open() && !p.is_claim());
+    let collaterals = account.collaterals.iter().filter(|slot| slot.amount != 0);
+    positions.map(|p| Leg::Market(p.market)).chain(collaterals.map(|slot| Leg::Vault(slot.vault)))
 }
 
 /// How a piece of work is to be done, now that the accounts were read again.

@@ -46,9 +46,7 @@ fn market_is_due(view: View<'_>, market: &Listed<Market>) -> bool {
 fn vault_is_due(view: View<'_>, index: u16, vault: &Listed<Vault>) -> bool {
     let (before, after) = (&vault.stored.core, &vault.forecast.core);
     let in_use = index == Vault::QUOTE || before.recorded != 0;
-    vault.refreshable
-        && in_use
-        && price_is_due(view, (&before.oracle, &after.oracle), &before.params.oracle)
+    vault.refreshable && in_use && price_is_due(view, (&before.oracle, &after.oracle), &before.params.oracle)
 }
 
 /// Whether a refresh brings something new that is worth it: the stored price is old or unsure, or has moved.

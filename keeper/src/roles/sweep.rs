@@ -17,9 +17,7 @@ pub struct Swept {
 impl Swept {
     /// Looks at the fees of every market.
     pub fn look(&mut self, state: &State) {
-        let waiting = |index: &u16| {
-            state.markets.get(index).is_some_and(|market| fees(&market.stored) > 0)
-        };
+        let waiting = |index: &u16| state.markets.get(index).is_some_and(|market| fees(&market.stored) > 0);
         self.since.retain(|index, _| waiting(index));
         for index in state.markets.keys().filter(|index| waiting(index)) {
             self.since.entry(*index).or_insert(state.moment.now);

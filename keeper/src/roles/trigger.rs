@@ -1,10 +1,12 @@
 //! Orders whose price has come are executed, for the fee that the exchange sets.
 
-use bulwark_sdk::engine::price::{Action, Age};
 use bulwark_sdk::Pubkey;
+use bulwark_sdk::engine::price::{Action, Age};
 use bulwark_sdk::engine::trigger::Trigger;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::state::Market;
+
+use bulwark_sdk::refresh::Leg;
 
 use super::{Fresh, Motive, Plan, PlanError, View};
 use crate::work::Work;
@@ -42,6 +44,6 @@ pub(super) fn plan(fresh: &Fresh<'_>, id: u64) -> Result<Plan, PlanError> {
         return Ok(Plan::Nothing);
     }
     let main = vec![ix::execute_trigger(fresh.listings, margin, id, fresh.pay_to())?];
-    let refreshes = fresh.refreshes(&[margin.account], Some(trigger.market))?;
+    let refreshes = fresh.refreshes(&[margin.account], Some(Leg::Market(trigger.market)))?;
     Ok(Plan::Try(vec![Fresh::attempt(Motive::Profit, refreshes, main)]))
 }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bulwark_sdk::Pubkey;
 use bulwark_sdk::listings::Listings;
 use bulwark_sdk::rpc::{Client, MarketContext, Raw, RpcError};
-use bulwark_sdk::Pubkey;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
@@ -62,7 +62,8 @@ impl Follower {
         loop {
             ticks.tick().await;
             count = count.wrapping_add(1);
-            let heard = if count.is_multiple_of(TICKS_PER_LOOK) { self.look().await } else { self.pulse().await };
+            let heard =
+                if count.is_multiple_of(TICKS_PER_LOOK) { self.look().await } else { self.pulse().await };
             if tell.send(heard).await.is_err() {
                 return;
             }

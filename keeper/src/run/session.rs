@@ -160,7 +160,11 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn notice(&mut self, notice: Notice, (task, tell): (&mut Option<Task>, &mpsc::Sender<Heard>)) -> Option<End> {
+    fn notice(
+        &mut self,
+        notice: Notice,
+        (task, tell): (&mut Option<Task>, &mpsc::Sender<Heard>),
+    ) -> Option<End> {
         match notice {
             Notice::Changed { slot, account: (key, data) } => {
                 let Some(part) = Part::read(&data) else { return None };
@@ -284,7 +288,8 @@ impl<'a> Session<'a> {
         let config = &self.keeper.config;
         let lag = self.stream.lag(self.state.moment.slot);
         let old = |asked: Instant| asked.elapsed() >= config.timing.resync();
-        let behind = |asked: Instant| lag > config.http.max_lag_slots && asked.elapsed() >= 5 * SNAPSHOT_AGAIN;
+        let behind =
+            |asked: Instant| lag > config.http.max_lag_slots && asked.elapsed() >= 5 * SNAPSHOT_AGAIN;
         self.asked.is_none_or(|asked| old(asked) || behind(asked))
     }
 
@@ -376,7 +381,8 @@ impl<'a> Session<'a> {
             }
             self.take((key, part), slot);
         }
-        let gone: Vec<Pubkey> = self.book.accounts().map(|(key, _)| *key).filter(|key| !there.contains(key)).collect();
+        let gone: Vec<Pubkey> =
+            self.book.accounts().map(|(key, _)| *key).filter(|key| !there.contains(key)).collect();
         for key in gone {
             different += u64::from(self.book.remove(&key, slot));
         }
@@ -411,7 +417,8 @@ impl<'a> Session<'a> {
             let age = moment.now.saturating_sub(market.stored.core.oracle.publish_time);
             metrics.price_age(&format!("market{index}"), age);
         }
-        for (index, vault) in self.state.vaults.iter().filter(|(_, vault)| vault.stored.sources[0].is_some()) {
+        for (index, vault) in self.state.vaults.iter().filter(|(_, vault)| vault.stored.sources[0].is_some())
+        {
             let age = moment.now.saturating_sub(vault.stored.core.oracle.publish_time);
             metrics.price_age(&format!("vault{index}"), age);
         }

@@ -3,8 +3,8 @@
 use bulwark_sdk::engine::audit::MemberSums;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction as ix;
-use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, SOL_ASSET};
-use bulwark_tests::{BTC, SOL, SOL_VAULT, Trader, World};
+use crate::fixtures::{BTC_ASSET, DOLLAR, SOL_ASSET};
+use crate::{BTC, SOL, SOL_VAULT, Trader, World};
 
 /// Accounts that trade in one market.
 const PER_MARKET: usize = 40;

@@ -1,0 +1,4 @@
+//! What the keeper finds and plans, sent to the compiled program in the embedded runtime.
+
+mod bot;
+mod crash;
