@@ -252,6 +252,9 @@ pub enum ConfigError {
     /// Values out of bounds, or amounts that the exchange's token cannot express: each with its key.
     #[error("{}", .0.join("\n"))]
     Wrong(Vec<String>),
+    /// The cluster shows that something else is meant: its genesis, or whose an account is. The text names the key.
+    #[error("{0}")]
+    Mismatch(String),
     /// The key pair can't be read.
     #[error("keypair: {file}: {1}: name a file with a key pair, a JSON array of 64 bytes as solana-keygen writes it", file = .0.display())]
     Wallet(PathBuf, String),

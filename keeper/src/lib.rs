@@ -13,6 +13,7 @@
 //! | [`ledger`] | what was spent in the last hour |
 //! | [`metrics`] | what it counts |
 //! | [`oracles`] | oracle accounts, and which of them is the freshest |
+//! | [`report`] | one look at a cluster: risk, markets, solvency by price shock, own PnL |
 //! | [`roles`] | what there is to do, by role, and how |
 //! | [`rules`] | what the keeper may do, in quote units |
 //! | [`run`] | all of it together |
@@ -31,6 +32,7 @@ pub mod http;
 pub mod ledger;
 pub mod metrics;
 pub mod oracles;
+pub mod report;
 pub mod roles;
 pub mod rules;
 pub mod run;

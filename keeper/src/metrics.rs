@@ -29,7 +29,7 @@ pub struct Metrics {
     pub accounts_in_trouble: Level,
     /// Those that nobody can judge until a price was refreshed.
     pub accounts_doubtful: Level,
-    /// Those with a debt and nothing else.
+    /// Those that owe quote, or for which a market holds something back.
     pub accounts_indebted: Level,
     /// Tasks that wait since they failed.
     pub backing_off: Level,
@@ -53,7 +53,7 @@ pub struct Metrics {
     pub own_lamports: Level,
     /// Bytes of the book.
     pub book_bytes: Level,
-    /// Lamports paid in fees.
+    /// Fees of transactions that were sent, lamports; one that was not included in the end costs nothing after all.
     pub fees_lamports: IntCounter,
     /// Connections that were lost and made again.
     pub reconnects: IntCounter,
@@ -120,7 +120,7 @@ impl Metrics {
             accounts_doubtful: to
                 .level("accounts_doubtful", "Margin accounts that need a price to be judged")?,
             accounts_indebted: to
-                .level("accounts_indebted", "Margin accounts with a debt and nothing else")?,
+                .level("accounts_indebted", "Margin accounts that owe quote or have something held back")?,
             backing_off: to.level("backing_off", "Tasks that wait since they failed")?,
             in_flight: to.level("in_flight", "Transactions under way")?,
             slot: to.level("slot", "Newest slot that was heard of")?,
@@ -152,7 +152,8 @@ impl Metrics {
             )?,
             earned: to.counters("earned_quote_units_total", "Earned before fees, quote units", &["role"])?,
             tasks: to.counters("tasks_total", "Tasks that were begun", &["role"])?,
-            fees_lamports: to.counter("fees_lamports_total", "Fees of transactions that landed, lamports")?,
+            fees_lamports: to
+                .counter("fees_lamports_total", "Fees of transactions that were sent, lamports")?,
             reconnects: to.counter("reconnects_total", "Streams that were lost and connected again")?,
             resyncs: to.counter("resyncs_total", "Readings of everything")?,
             resync_differences: to.counter(

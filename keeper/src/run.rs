@@ -18,7 +18,7 @@ use solana_keypair::Keypair;
 use solana_signer::Signer;
 
 use crate::act::Actor;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::dispatch::Dispatcher;
 pub use crate::dispatch::Summary;
 use crate::http::Health;
@@ -67,7 +67,8 @@ pub async fn run(
                 tracing::warn!(why, "reading everything again");
                 wait = FIRST_WAIT;
             }
-            Err(error) if keeper.config.once || error.is::<Misconfigured>() => return Err(error),
+            // What is wrong with the configuration trying again does not mend.
+            Err(error) if keeper.config.once || error.is::<ConfigError>() => return Err(error),
             Err(error) => tracing::error!(error = format!("{error:#}"), "can't work: trying again"),
         }
         keeper.health.set_synced(false);
@@ -85,11 +86,6 @@ pub async fn run(
     tracing::info!(?summary, "stopped");
     Ok(summary)
 }
-
-/// What trying again does not mend.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Misconfigured(String);
 
 impl Keeper {
     async fn session(
@@ -117,7 +113,7 @@ impl Keeper {
             self.client.rpc().get_genesis_hash().await.context("asking for the cluster's genesis")?;
         let genesis = genesis.to_string();
         if !self.config.cluster.is(&genesis) {
-            bail!(Misconfigured(format!(
+            bail!(ConfigError::Mismatch(format!(
                 "cluster.rpc_url: this cluster's genesis is {genesis}, not the one of cluster.genesis: check both"
             )));
         }
@@ -138,7 +134,7 @@ impl Keeper {
         let present = self.client.fetch::<MarginAccount>(&self.own.margin).await?;
         if let Some(account) = present {
             if !account.may_trade(&self.own.authority) {
-                bail!(Misconfigured(format!(
+                bail!(ConfigError::Mismatch(format!(
                     "margin_account: {} is neither owner nor delegate of {}: name an account of its own, or set it as delegate",
                     self.own.authority, self.own.margin
                 )));
@@ -146,7 +142,10 @@ impl Keeper {
             return Ok(());
         }
         if self.config.margin_account.is_some() {
-            bail!(Misconfigured(format!("margin_account: {} is not open: open it first", self.own.margin)));
+            bail!(ConfigError::Mismatch(format!(
+                "margin_account: {} is not open: open it first",
+                self.own.margin
+            )));
         }
         if self.config.dry_run {
             tracing::warn!(account = %self.own.margin, "the keeper's margin account is not open: nobody would be paid");

@@ -10,9 +10,9 @@ use bulwark_sdk::units::format_amount;
 use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, QUOTE_DECIMALS, SOL_ASSET};
 use bulwark_tests::{BTC, SOL};
 
-use bulwark_tests::crowd::{Backing, Crowd};
 use crate::keepers::{Keepers, NONE_WANTED_PPM, WANTED_PPM, has_collateral};
 use bulwark_tests::crash::{self as path, WORST_MINUTE};
+use bulwark_tests::crowd::{Backing, Crowd};
 
 /// So little that a minute without keepers reaches the winners.
 const BACKING: Backing = Backing { reserve: 4_000 * DOLLAR, stake: 1_500 * DOLLAR };

@@ -10,9 +10,9 @@ use bulwark_sdk::program::state::MarginAccount;
 use bulwark_tests::fixtures::{AUTO_EXCHANGE_THRESHOLD, DOLLAR};
 use bulwark_tests::{BTC, SOL, SOL_VAULT, Trader, World};
 
-use bulwark_tests::crowd::Crowd;
 use crate::payers::Payment;
 use crate::reduce;
+use bulwark_tests::crowd::Crowd;
 
 /// Concession that a liquidator waits for, ppm: what it costs him to get out again, and a gain.
 pub const WANTED_PPM: u64 = 10_000;

@@ -1,10 +1,10 @@
 //! Who is in the market when it falls: traders of every leverage, on both sides, with quote or SOL as their margin.
 
+use crate::fixtures::{BTC_ASSET, DOLLAR, SOL_ASSET};
+use crate::{BTC, SOL, SOL_VAULT, Trader, World};
 use bulwark_sdk::engine::audit::MemberSums;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction as ix;
-use crate::fixtures::{BTC_ASSET, DOLLAR, SOL_ASSET};
-use crate::{BTC, SOL, SOL_VAULT, Trader, World};
 
 /// Accounts that trade in one market.
 const PER_MARKET: usize = 40;

@@ -102,7 +102,7 @@ impl Config {
         let mut units = |key: &str, amount: &Amount| {
             amount.in_units(decimals).unwrap_or_else(|error| {
                 let token = "the quote token of this exchange";
-                problems.push(format!("{key}: {amount:?}: {error} for {token}, which has {decimals}"));
+                problems.push(format!("{key}: \"{amount}\": {error} for {token}, which has {decimals}"));
                 0
             })
         };

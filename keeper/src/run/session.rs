@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use bulwark_sdk::Pubkey;
-use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::refresh::Leg;
 use bulwark_sdk::rpc::{MarketContext, Raw};
 use tokio::sync::mpsc;
@@ -23,6 +22,8 @@ use crate::work::Work;
 
 use super::Keeper;
 use super::follow::{Follower, Heard, Task};
+
+mod measure;
 
 /// Slots that the clock may go back: a node that is behind another one. Beyond it is another chain.
 const MAX_STEP_BACK: u64 = 150;
@@ -212,6 +213,8 @@ impl<'a> Session<'a> {
             (WorkEnd::Gone, Some(account)) => {
                 self.book.remove(&account, self.state.moment.slot);
             }
+            (WorkEnd::NoBudget, _) => self.keeper.health.set_fee_budget_exhausted(true),
+            (WorkEnd::Done { .. }, _) => self.keeper.health.set_fee_budget_exhausted(false),
             (WorkEnd::Outdated, _) => return Some(End::Anew("something was listed or closed")),
             _ => {}
         }
@@ -254,6 +257,7 @@ impl<'a> Session<'a> {
         }
         let moment = self.state.moment;
         if moment.slot.saturating_add(MAX_STEP_BACK) < before.slot {
+            self.keeper.health.forget_clock();
             return Some(End::Anew("the chain has begun anew"));
         }
         self.keeper.health.heard_clock(moment.slot, moment.now);
@@ -395,45 +399,5 @@ impl<'a> Session<'a> {
         metrics.synced.set(1);
         self.keeper.health.set_synced(true);
         tracing::info!(slot, accounts = self.book.len(), different, first, "synchronised");
-    }
-
-    fn measure(&self, dispatcher: &mut Dispatcher) {
-        let (metrics, moment) = (&self.keeper.metrics, self.state.moment);
-        metrics.accounts.set(self.book.len());
-        metrics.accounts_in_trouble.set(self.troubled.len());
-        metrics.accounts_doubtful.set(self.book.doubtful().count());
-        metrics.accounts_indebted.set(self.book.indebted().count());
-        metrics.backing_off.set(dispatcher.backing_off());
-        metrics.in_flight.set(dispatcher.in_flight());
-        metrics.slot.set(moment.slot);
-        metrics.book_bytes.set(self.book.bytes());
-        let lag = self.stream.lag(moment.slot);
-        metrics.stream_lag_slots.set(lag);
-        self.keeper.health.set_stream_lag(lag);
-        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let wall = wall.ok().and_then(|wall| i64::try_from(wall.as_secs()).ok()).unwrap_or(moment.now);
-        metrics.clock_lag_seconds.set(wall.saturating_sub(moment.now));
-        for (index, market) in &self.state.markets {
-            let age = moment.now.saturating_sub(market.stored.core.oracle.publish_time);
-            metrics.price_age(&format!("market{index}"), age);
-        }
-        for (index, vault) in self.state.vaults.iter().filter(|(_, vault)| vault.stored.sources[0].is_some())
-        {
-            let age = moment.now.saturating_sub(vault.stored.core.oracle.publish_time);
-            metrics.price_age(&format!("vault{index}"), age);
-        }
-        self.measure_own();
-    }
-
-    fn measure_own(&self) {
-        let (metrics, snapshot) = (&self.keeper.metrics, self.state.snapshot());
-        let Some(own) = self.book.get(&self.keeper.own.margin) else { return };
-        if let Ok(health) = snapshot.health(own, HealthType::Maint) {
-            metrics.own_equity.set(health.equity.0);
-        }
-        if let Ok(free) = snapshot.health(own, HealthType::Init).and_then(|health| Ok(health.excess()?)) {
-            metrics.own_free_margin.set(free.0);
-        }
-        metrics.own_inventory.set(roles::inventory(&snapshot, own));
     }
 }

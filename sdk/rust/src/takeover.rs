@@ -46,7 +46,12 @@ impl Snapshot<'_> {
     ///
     /// # Errors
     /// What the engine refuses.
-    pub fn pool_takes(&self, account: &MarginAccount, index: u16, distress: &Distress) -> Result<u64, HealthError> {
+    pub fn pool_takes(
+        &self,
+        account: &MarginAccount,
+        index: u16,
+        distress: &Distress,
+    ) -> Result<u64, HealthError> {
         let (lot, _) = self.lot_and_offer(account, index, distress)?;
         let core = &self.find_market(index)?.core;
         let side = account.position_in(index).ok_or(EngineError::NoPosition)?.side()?;
