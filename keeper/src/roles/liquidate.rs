@@ -7,7 +7,6 @@
 
 use bulwark_sdk::Instruction;
 use bulwark_sdk::engine::auction::LAPSE_SLOTS;
-use bulwark_sdk::engine::debt;
 use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::health::{Distress, HealthError, Snapshot};
@@ -15,6 +14,7 @@ use bulwark_sdk::instruction::{self as ix, Liquidator, Margin, Order};
 use bulwark_sdk::program::state::{MarginAccount, Market};
 use bulwark_sdk::refresh::Leg;
 
+use super::collateral::{self, Purchase};
 use super::{Attempt, Fresh, Motive, Plan, PlanError, View};
 use crate::rules::Rules;
 use crate::work::Work;
@@ -36,24 +36,25 @@ struct Takeover {
 }
 
 /// What to do about an account in trouble now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Decision {
     /// Hand the position in this market to the pool, or have the auction begin or go on.
     ToPool(u16),
     /// Take the position in this market over.
     TakeOver(u16, Takeover),
-    /// Buy collateral.
-    Buy,
+    /// Buy collateral, or have the auction of it begin or go on.
+    Buy(Purchase),
     /// Wait for a better concession: the auction runs.
     Wait,
 }
 
 /// Who decides by what.
-struct Desk<'a> {
-    snapshot: &'a Snapshot<'a>,
-    slot: u64,
-    rules: &'a Rules,
-    purse: Option<&'a MarginAccount>,
+pub(super) struct Desk<'a> {
+    pub snapshot: &'a Snapshot<'a>,
+    pub slot: u64,
+    pub rules: &'a Rules,
+    /// The keeper's own account, if it is open.
+    pub purse: Option<&'a MarginAccount>,
 }
 
 pub(super) fn find(view: View<'_>) -> Vec<Work> {
@@ -67,13 +68,14 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
     let mut work = Vec::new();
     for (key, _) in others {
         let Some(account) = view.book.get(key) else { continue };
-        // What can't be decided here is decided by fresh accounts.
-        let wait = matches!(desk.decide(account), Ok(None | Some(Decision::Wait)));
-        if !wait {
+        // What can't be judged now, such as without a price, is not named: to be refused for it would make it rest for
+        // longer than it takes.
+        if !matches!(desk.decide(account), Ok(None | Some(Decision::Wait)) | Err(_)) {
             work.push(Work::Liquidate(*key));
         }
     }
-    let sellers = view.book.indebted().filter(|(_, account)| desk.sells_for_debt(account).is_some());
+    let others = view.book.indebted().filter(|(key, _)| **key != view.own.margin);
+    let sellers = others.filter(|(_, account)| matches!(desk.debt_sale(account), Ok(Some(_))));
     work.extend(sellers.map(|(key, _)| Work::SellCollateral(*key)));
     work.extend(desk.overloaded().into_iter().map(Work::Unload));
     work
@@ -83,9 +85,13 @@ impl Desk<'_> {
     /// `None` for an account that is not in trouble.
     fn decide(&self, account: &MarginAccount) -> Result<Option<Decision>, HealthError> {
         let Some(distress) = self.snapshot.distress(account, self.slot)? else { return Ok(None) };
-        let Some(index) = distress.first else { return Ok(Some(Decision::Buy)) };
-        if self.snapshot.pool_takes(account, index, &distress)? > 0 {
-            return Ok(Some(Decision::ToPool(index)));
+        let sale = || self.margin_sale(account, &distress).map_or(Decision::Wait, Decision::Buy);
+        let Some(index) = distress.first else { return Ok(Some(sale())) };
+        match self.snapshot.pool_takes(account, index, &distress) {
+            Ok(0) => {}
+            Ok(_) => return Ok(Some(Decision::ToPool(index))),
+            // Without a price for the position collateral may help.
+            Err(_) => return Ok(Some(sale())),
         }
         if let Some(purse) = self.purse
             && let Some(takeover) = self.takeover([account, purse], index, &distress)
@@ -140,22 +146,6 @@ impl Desk<'_> {
         (held <= self.rules.max_inventory && concession >= least).then_some(false)
     }
 
-    /// Collateral of an account that has to sell some for its debt: the market that is in need of it, if one is.
-    fn sells_for_debt(&self, account: &MarginAccount) -> Option<Option<u16>> {
-        let owed = debt::owed(account.quote);
-        if owed == 0 || !account.collaterals.iter().any(|slot| slot.amount != 0) {
-            return None;
-        }
-        if owed > self.snapshot.exchange.params.auto_exchange_threshold {
-            return Some(None);
-        }
-        let pressing = |market: &&&Market| {
-            let share = account.debts.share(market.index, account.quote).unwrap_or(0);
-            market.core.pressing(share) > 0
-        };
-        self.snapshot.markets.values().find(pressing).map(|market| Some(market.index))
-    }
-
     /// Markets in which the keeper holds more than it may, if it may hold anything at all: without inventory whatever is there
     /// is somebody's own position.
     fn overloaded(&self) -> Vec<u16> {
@@ -191,7 +181,7 @@ pub(super) fn plan(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
             // If the mark has moved on, at least the auction goes on.
             Plan::Try(vec![taken, to_pool(fresh, margin, index)?])
         }
-        Some(Decision::Buy) => Plan::Try(buy(fresh, margin, None)?),
+        Some(Decision::Buy(purchase)) => Plan::Try(collateral::buy(fresh, margin, purchase)?),
     })
 }
 
@@ -252,58 +242,4 @@ pub(super) fn plan_unload(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanErr
     let main = vec![close(fresh, own, (index, side, u64::MAX))?];
     let refreshes = fresh.refreshes(&[purse], Some(Leg::Market(index)))?;
     Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
-}
-
-pub(super) fn plan_sale(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
-    let (margin, snapshot) = (fresh.account()?, fresh.context.snapshot());
-    let desk =
-        Desk { snapshot: &snapshot, slot: fresh.context.clock_slot, rules: fresh.rules, purse: fresh.purse };
-    match desk.sells_for_debt(margin.account) {
-        Some(creditor) => Ok(Plan::Try(buy(fresh, margin, creditor)?)),
-        None => Ok(Plan::Nothing),
-    }
-}
-
-/// Buys the collateral that is worth most, as far as the keeper may and can.
-fn buy(fresh: &Fresh<'_>, margin: Margin<'_>, creditor: Option<u16>) -> Result<Vec<Attempt>, PlanError> {
-    let Some(purse) = fresh.purse else { return Ok(Vec::new()) };
-    let own = Liquidator {
-        authority: fresh.own.authority,
-        margin: Margin { address: fresh.own.margin, account: purse },
-    };
-    let room = fresh.rules.max_collateral.saturating_sub(collateral(fresh, purse));
-    let spend = room.min(purse.quote.units_or_zero());
-    let held = margin.account.collaterals.iter().filter(|slot| slot.amount != 0);
-    let richest = held.max_by_key(|slot| worth(fresh, (slot.vault, slot.amount)));
-    let Some(slot) = richest else { return Ok(Vec::new()) };
-    let vault = fresh.context.vaults.get(&slot.vault).ok_or(PlanError::Gone("the vault"))?;
-    let price = vault.core.oracle.price.to_bits();
-    let afford = u64::try_from((u128::from(spend) << 32) / u128::from(price)).unwrap_or(u64::MAX);
-    let refreshes = fresh.refreshes(&[margin.account, purse], Some(Leg::Vault(slot.vault)))?;
-    let attempt = |motive, amount: u64| -> Result<Attempt, PlanError> {
-        let what = (slot.vault, amount, price);
-        let main = vec![ix::liquidate_collateral(fresh.listings, own, (margin, creditor), what)?];
-        Ok(Fresh::attempt(motive, refreshes.clone(), main))
-    };
-    let mut attempts = Vec::new();
-    if afford > 0 {
-        let all = afford >= slot.amount;
-        attempts.push(attempt(Motive::Profit, if all { u64::MAX } else { afford })?);
-    }
-    let called = fresh.context.clock_slot.saturating_sub(margin.account.auction.touched);
-    if creditor.is_none() && called >= CALL_AGAIN {
-        attempts.push(attempt(Motive::Service, 0)?); // so that the discount goes on rising for whoever can
-    }
-    Ok(attempts)
-}
-
-/// Worth of an amount of a collateral at its last price, quote units.
-fn worth(fresh: &Fresh<'_>, (vault, amount): (u16, u64)) -> u64 {
-    let price = fresh.context.vaults.get(&vault).map(|vault| vault.core.oracle.price);
-    price.and_then(|price| price.mul_floor(amount).ok()).unwrap_or(0)
-}
-
-fn collateral(fresh: &Fresh<'_>, account: &MarginAccount) -> u64 {
-    let held = account.collaterals.iter().filter(|slot| slot.amount != 0);
-    held.map(|slot| worth(fresh, (slot.vault, slot.amount))).fold(0, u64::saturating_add)
 }

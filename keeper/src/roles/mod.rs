@@ -6,6 +6,7 @@
 
 mod allocate;
 mod bankruptcy;
+mod collateral;
 mod deleverage;
 mod liquidate;
 mod refresh;
@@ -237,7 +238,7 @@ pub fn plan(work: &Work, fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
         Work::Refresh(legs) => Ok(refresh::plan(legs, fresh)),
         Work::Suspend(market) | Work::Resume(market) => refresh::plan_status(work, fresh, *market),
         Work::Liquidate(_) => liquidate::plan(fresh),
-        Work::SellCollateral(_) => liquidate::plan_sale(fresh),
+        Work::SellCollateral(_) => collateral::plan(fresh),
         Work::Unload(market) => liquidate::plan_unload(fresh, *market),
         Work::Resolve(_, market) => bankruptcy::plan(fresh, *market),
         Work::Rebalance(market) => bankruptcy::plan_rebalance(fresh, *market),

@@ -26,7 +26,7 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
     let due: Vec<Leg> = markets.chain(vaults.map(|(index, _)| Leg::Vault(*index))).collect();
     let mut work: Vec<Work> = due.chunks(TOGETHER).map(|legs| Work::Refresh(legs.to_vec())).collect();
     for market in state.markets.values() {
-        work.extend(status(&market.stored, view.moment().now));
+        work.extend(status((&market.stored, &market.forecast), view.moment().now));
     }
     work
 }
@@ -34,7 +34,8 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
 fn market_is_due(view: View<'_>, market: &Listed<Market>) -> bool {
     let (before, after) = (&market.stored.core, &market.forecast.core);
     let in_use = before.book.positions != 0 || view.book.has_triggers(market.stored.index);
-    if !market.refreshable || !(in_use || before.deleveraging_since != 0) {
+    let kept_open = needs_to_be_heard(&market.stored, view.moment().now);
+    if !market.refreshable || !(in_use || before.deleveraging_since != 0 || kept_open) {
         return false;
     }
     let watched = before.deleveraging_since != 0 || after.deleveraging_since != 0;
@@ -69,17 +70,29 @@ fn moved(from: Price, to: Price, ppm: u32) -> bool {
     change.saturating_mul(u128::from(PPM)) >= u128::from(from.to_bits()).saturating_mul(u128::from(ppm))
 }
 
-/// What has to be done about a market whose price is gone, or back.
-fn status(market: &Market, now: i64) -> Option<Work> {
-    let core = &market.core;
-    if market.status == MarketStatus::Active.to_byte() && core.is_out(now) {
-        return Some(Work::Suspend(market.index));
-    }
+/// Whether even an empty market needs a price: so that it does not count as without one, or to be resumed.
+fn needs_to_be_heard(market: &Market, now: i64) -> bool {
+    let (core, active) = (&market.core, market.status == MarketStatus::Active.to_byte());
+    let age = now.saturating_sub(core.oracle.publish_time);
+    active && age > i64::from(core.params.max_outage / 2) || is_over(market, now)
+}
+
+/// Whether a market was suspended for as long as it takes.
+fn is_over(market: &Market, now: i64) -> bool {
     let since = now.saturating_sub(market.suspended_at);
-    let over = market.suspended_at != 0 && since >= i64::from(core.params.max_outage);
-    let suspended = over && market.status == MarketStatus::ReduceOnly.to_byte();
+    let suspended = market.suspended_at != 0 && market.status == MarketStatus::ReduceOnly.to_byte();
+    suspended && since >= i64::from(market.core.params.max_outage)
+}
+
+/// What has to be done about a market whose price is gone, or back. While the oracle speaks a refresh is what helps.
+fn status((stored, forecast): (&Market, &Market), now: i64) -> Option<Work> {
+    let core = &stored.core;
+    let active = stored.status == MarketStatus::Active.to_byte();
+    if active && core.is_out(now) && forecast.core.is_out(now) {
+        return Some(Work::Suspend(stored.index));
+    }
     let priced = core.oracle.require(&core.params.oracle, (Action::Increase, Age::Margin), now).is_ok();
-    (suspended && priced).then_some(Work::Resume(market.index))
+    (is_over(stored, now) && priced).then_some(Work::Resume(stored.index))
 }
 
 pub(super) fn plan(legs: &[Leg], fresh: &Fresh<'_>) -> Plan {
@@ -92,8 +105,8 @@ pub(super) fn plan(legs: &[Leg], fresh: &Fresh<'_>) -> Plan {
 
 /// A market is suspended or resumed by its stored price: nobody is helped by a refresh in front.
 pub(super) fn plan_status(work: &Work, fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
-    let market = fresh.stored.markets.get(&index).ok_or(PlanError::Gone("the market"))?;
-    let main = match status(market, fresh.stored.now) {
+    let stored = fresh.stored.markets.get(&index).ok_or(PlanError::Gone("the market"))?;
+    let main = match status((stored, fresh.market(index)?), fresh.stored.now) {
         Some(now) if now != *work => return Ok(Plan::Nothing),
         None => return Ok(Plan::Nothing),
         Some(Work::Suspend(_)) => ix::suspend_market(index),

@@ -9,24 +9,33 @@ use bulwark_sdk::program::state::{MarginAccount, Market};
 use bulwark_sdk::refresh::Leg;
 
 use super::{Fresh, Motive, Plan, PlanError, View};
+use crate::rules::Rules;
 use crate::work::Work;
+
+/// Losers of a market that are named at once: claims wait for no more than there is.
+const AT_ONCE: usize = 64;
 
 pub(super) fn find(view: View<'_>) -> Vec<Work> {
     let (mut work, now) = (Vec::new(), view.moment().now);
     for market in view.markets() {
         if market.core.is_settling() {
             let members = view.book.members(market.index);
-            let due = members.filter(|(_, account)| is_due(account, market, now));
+            let due = members.filter(|(_, account)| is_due(account, market, (view.rules, now)));
             work.extend(due.map(|(key, _)| Work::Settle(*key, market.index)));
             if { market.core }.close().is_ok() {
                 work.push(Work::Close(market.index));
             }
         }
     }
+    let what = (view.rules, now);
     let trading = |market: &&Market| !market.core.is_settling();
     for (key, account) in view.book.claimants().chain(view.book.indebted()) {
-        let due = view.markets().filter(trading).filter(|market| is_due(account, market, now));
+        let due = view.markets().filter(trading).filter(|market| is_due(account, market, what));
         work.extend(due.map(|market| Work::Settle(*key, market.index)));
+    }
+    for market in view.markets().filter(trading).filter(|market| market.core.pressing(u64::MAX) > 0) {
+        let losers = view.book.members(market.index).filter(|(_, account)| is_due(account, market, what));
+        work.extend(losers.take(AT_ONCE).map(|(key, _)| Work::Settle(*key, market.index)));
     }
     work.sort_unstable();
     work.dedup();
@@ -34,31 +43,37 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
 }
 
 /// Whether settling changes anything that somebody waits for.
-fn is_due(account: &MarginAccount, market: &Market, now: i64) -> bool {
+fn is_due(account: &MarginAccount, market: &Market, (rules, now): (&Rules, i64)) -> bool {
     let (core, index) = (&market.core, market.index);
     let held = account.debts.held(index).unwrap_or(0);
     let here = account.debts.share(index, account.quote).unwrap_or(0);
     let Some(position) = account.position_in(index) else {
         return held > here; // repaid, and still held back
     };
+    // All of it, or as much as a transaction that nobody pays for is worth: prices move in every slot.
+    let enough = |all: u64| all.min(rules.min_fees).max(1);
     let debts = Owes { here, all: debt::owed(account.quote) };
     match (core.is_settling(), position.is_claim()) {
         (true, true) => core.pays_claims(held, now) || (here > 0 && core.book.cash > 0),
         (true, false) => true,
-        (false, true) => brings(market, position, (debts, now)),
+        (false, true) => brings(market, position, (debts, now)) >= enough(position.quote.units_or_zero()),
         // Profit that pays a debt, and losses that claims wait for.
-        (false, false) => (here > 0 || core.pressing(u64::MAX) > 0) && brings(market, position, (debts, now)),
+        (false, false) => {
+            let (waits, brings) = (core.pressing(u64::MAX), brings(market, position, (debts, now)));
+            (here > 0 || waits > 0) && brings >= enough(if here > 0 { here } else { waits })
+        }
     }
 }
 
-fn brings(market: &Market, position: &Position, what: (Owes, i64)) -> bool {
+/// Quote units that settling moves.
+fn brings(market: &Market, position: &Position, what: (Owes, i64)) -> u64 {
     let (mut core, mut position) = (market.core, *position);
-    core.settle(&mut position, what).is_ok_and(|report| report.quote_change.0 != 0)
+    core.settle(&mut position, what).map_or(0, |report| report.quote_change.0.unsigned_abs())
 }
 
 pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
     let (margin, market) = (fresh.account()?, fresh.market(index)?);
-    if !is_due(margin.account, market, fresh.context.now) {
+    if !is_due(margin.account, market, (fresh.rules, fresh.context.now)) {
         return Ok(Plan::Nothing);
     }
     let refreshes = if market.core.is_settling() { Vec::new() } else { fresh.refresh(&[Leg::Market(index)]) };

@@ -1,9 +1,9 @@
 //! A keeper whose chain is the embedded runtime: it knows, finds and plans what the real one does, and sends at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 
 use bulwark_keeper::book::Book;
-use bulwark_keeper::config::{Config, Roles};
+use bulwark_keeper::config::{Config, Role, Roles};
 use bulwark_keeper::earnings::earnings;
 use bulwark_keeper::oracles::Oracles;
 use bulwark_keeper::roles::{self, Fresh, Motive, Own, Plan, Swept, View};
@@ -14,7 +14,8 @@ use bulwark_sdk::instruction::Margin;
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::{MarketContext, Raw};
 use bulwark_sdk::{Instruction, Pubkey};
-use bulwark_tests::fixtures::{BTC_ASSET, QUOTE_DECIMALS, SOL_ASSET};
+use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, QUOTE_DECIMALS, SOL_ASSET};
+use bulwark_tests::walk::stage::ASSETS;
 use bulwark_tests::{Failure, Outcome, Signer as _, Trader, World};
 
 /// A keeper in the embedded runtime.
@@ -25,7 +26,11 @@ pub struct Bot {
     pub rules: Rules,
     /// What it does.
     pub roles: Roles,
+    /// Oracle accounts, by feed.
+    pub feeds: BTreeMap<[u8; 32], Vec<Pubkey>>,
     book: Book,
+    /// Accounts as the book was last told of them: it hears of changes, and of nothing else.
+    told: HashMap<Pubkey, Vec<u8>>,
     swept: Swept,
 }
 
@@ -40,6 +45,13 @@ pub enum Did {
     Unprofitable,
     /// The program refused every attempt.
     Refused(Failure),
+}
+
+/// Accounts of all feeds of these fixtures and of the walk's.
+fn feeds() -> BTreeMap<[u8; 32], Vec<Pubkey>> {
+    let assets = [SOL_ASSET, BTC_ASSET].into_iter().chain(ASSETS);
+    let both = assets.flat_map(|asset| [0, 1].map(|n| (asset.feed(n), vec![World::oracle_key(&asset, n)])));
+    both.collect()
 }
 
 /// The exchange as a node would say it.
@@ -60,7 +72,10 @@ fn context(world: &World) -> MarketContext {
 impl Bot {
     /// With so many dollars, at the default configuration.
     pub fn new(world: &mut World, dollars: u64) -> Self {
-        let trader = world.funded_trader(dollars * bulwark_tests::fixtures::DOLLAR);
+        let trader = world.trader(dollars * DOLLAR);
+        if dollars > 0 {
+            world.deposit(&trader, dollars * DOLLAR).expect("deposit");
+        }
         Self::of(trader)
     }
 
@@ -68,17 +83,31 @@ impl Bot {
     pub fn of(trader: Trader) -> Self {
         let config = Config::default();
         let rules = Rules::new(&config, QUOTE_DECIMALS).expect("rules");
-        Self { trader, rules, roles: config.roles, book: Book::new(), swept: Swept::default() }
+        Self {
+            trader,
+            rules,
+            roles: config.roles,
+            feeds: feeds(),
+            book: Book::new(),
+            told: HashMap::new(),
+            swept: Swept::default(),
+        }
+    }
+
+    /// With these roles and no others.
+    pub fn only<const N: usize>(mut self, roles: [Role; N]) -> Self {
+        self.roles = roles.into();
+        self
     }
 
     fn own(&self) -> Own {
         Own { authority: self.trader.key.pubkey(), margin: self.trader.margin }
     }
 
-    fn state(world: &World) -> State {
-        let feeds = [SOL_ASSET, BTC_ASSET].map(|asset| (asset.feed(0), vec![World::oracle_key(&asset, 0)]));
-        let mut state =
-            State::new(world.listings.clone(), context(world), Oracles::new(BTreeMap::from(feeds)));
+    /// What the real one would know of the exchange.
+    pub fn state(&self, world: &World) -> State {
+        let oracles = Oracles::new(self.feeds.clone());
+        let mut state = State::new(world.listings.clone(), context(world), oracles);
         let read = |key: Pubkey| {
             let account = world.svm.get_account(&key);
             (key, account.map(|account| Raw { owner: account.owner, data: account.data }))
@@ -91,16 +120,18 @@ impl Bot {
 
     /// What there is to do.
     pub fn find(&mut self, world: &World) -> Vec<Work> {
-        let state = Self::state(world);
+        let state = self.state(world);
         let (snapshot, slot) = (state.snapshot(), state.moment.slot);
         let accounts = world.all::<MarginAccount>();
-        let there: BTreeSet<Pubkey> = accounts.iter().map(|(key, _)| *key).collect();
+        let mut gone = std::mem::take(&mut self.told);
         for (key, account) in accounts {
-            self.book.insert(key, (account, slot), (&snapshot, slot));
+            let bytes = bytemuck::bytes_of(&*account).to_vec();
+            if gone.remove(&key).as_ref() != Some(&bytes) {
+                self.book.insert(key, (account, slot), (&snapshot, slot));
+            }
+            self.told.insert(key, bytes);
         }
-        let known = self.book.accounts().map(|(key, _)| *key);
-        let gone: Vec<Pubkey> = known.filter(|key| !there.contains(key)).collect();
-        for key in gone {
+        for key in gone.into_keys() {
             self.book.remove(&key, slot);
         }
         for index in state.markets.keys() {
@@ -129,7 +160,7 @@ impl Bot {
 
     /// Plans one piece of work with accounts as they are now.
     pub fn plan(&self, world: &World, work: &Work) -> Plan {
-        let (state, stored) = (Self::state(world), context(world));
+        let (state, stored) = (self.state(world), context(world));
         let mut foreseen = stored.clone();
         state.foresee_context(&mut foreseen);
         let account = work.account().map(|key| (key, world.margin(&key)));
@@ -191,6 +222,19 @@ impl Bot {
             assert!(!matches!(did, Did::Refused(_)), "{work}: {did:?}");
         }
         did
+    }
+
+    /// Looks and does what is found until nothing is found, at most so many times. What was done.
+    pub fn rounds(&mut self, world: &mut World, most: usize) -> Vec<(Work, Did)> {
+        let mut all = Vec::new();
+        for _ in 0..most {
+            let did = self.round(world);
+            if did.is_empty() {
+                return all;
+            }
+            all.extend(did);
+        }
+        panic!("after {most} rounds there is still something to do: {all:?}");
     }
 
     /// Its account.

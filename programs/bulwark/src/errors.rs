@@ -463,7 +463,10 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Engine(error) => {
-                msg!("{}", error);
+                // Off the chain a log would go to the output of whoever only asked.
+                if cfg!(target_os = "solana") {
+                    msg!("{}", error);
+                }
                 BulwarkError::from(error).into()
             }
             Refusal::Program(error) => error,
