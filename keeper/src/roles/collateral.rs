@@ -83,7 +83,8 @@ impl Desk<'_> {
         let offers = self.for_sale(account, why).filter_map(|(vault, held, discount)| {
             let has_slot = purse.collaterals.iter().any(|slot| slot.amount == 0 || slot.vault == vault.index);
             let price = vault.core.oracle.price;
-            let afford = u64::try_from((u128::from(spend) << 32) / u128::from(price.to_bits())).unwrap_or(u64::MAX);
+            let afford =
+                u64::try_from((u128::from(spend) << 32) / u128::from(price.to_bits())).unwrap_or(u64::MAX);
             let wanted = match why {
                 Why::Debt(due) => due,
                 Why::Trouble(distress) => {
@@ -123,7 +124,8 @@ impl Desk<'_> {
     fn spend(&self) -> Option<u64> {
         let purse = self.purse?;
         let room = self.rules.max_collateral.saturating_sub(self.collateral(purse));
-        let free = self.snapshot.health(purse, HealthType::Init).and_then(|health| Ok(health.excess()?)).ok()?;
+        let free =
+            self.snapshot.health(purse, HealthType::Init).and_then(|health| Ok(health.excess()?)).ok()?;
         let free = free.units_or_zero().saturating_sub(self.rules.min_free_margin);
         Some(room.min(free).min(purse.quote.units_or_zero()))
     }

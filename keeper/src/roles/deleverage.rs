@@ -28,7 +28,11 @@ fn in_market(view: View<'_>, market: &Market) -> Vec<Work> {
     let mut above: Vec<(u128, Pubkey)> = Vec::new();
     for (key, account) in view.book.members(index) {
         let heavy = account.position_in(index).is_some_and(|p| p.side() == Ok(heavy) && !p.is_claim());
-        if heavy && let Ok(Some(leverage)) = leverage((view.snapshot, view.moment()), account, market) {
+        let others = *key != view.own.margin; // nobody is paid for his own
+        if heavy
+            && others
+            && let Ok(Some(leverage)) = leverage((view.snapshot, view.moment()), account, market)
+        {
             above.push((leverage, *key));
         }
     }

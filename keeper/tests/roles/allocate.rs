@@ -54,7 +54,8 @@ fn less_than_the_least_amount_is_not_moved() {
     for (missing, due) in [(1, false), (999, false), (1_001, true)] {
         for sign in [-1, 1] {
             let (mut world, mut bot) = scene(Role::Allocate);
-            let there = TARGET.checked_add_signed(sign * (missing * DOLLAR).cast_signed()).expect("an amount");
+            let there =
+                TARGET.checked_add_signed(sign * (missing * DOLLAR).cast_signed()).expect("an amount");
             lend(&mut world, SOL, there);
             assert_eq!(!bot.find(&world).is_empty(), due, "{missing}");
             bot.rounds(&mut world, 2);

@@ -34,14 +34,19 @@ fn the_highest_leverage_goes_first_and_nobody_below_the_cutoff_is_named() {
     bot.roles = [Role::Refresh].into();
     work_off(&mut bot, &mut world, (SOL, at(SOL, 1_000)), 24);
     bot.roles = [Role::Deleverage].into();
-    assert_eq!(bot.find(&world), [&high, &mid].map(|who| Work::Deleverage(who.margin, SOL)), "above 6.2 times");
+    assert_eq!(
+        bot.find(&world),
+        [&high, &mid].map(|who| Work::Deleverage(who.margin, SOL)),
+        "above 6.2 times"
+    );
 }
 
 #[test]
 fn it_ends_at_the_target_and_who_has_little_leverage_keeps_all() {
     let (mut world, [high, mid, low], mut bot) = scene();
     let before = [&high, &mid, &low].map(|who| lots(&world, &who.margin, SOL));
-    let equity = |world: &World, who: &Trader| world.margin(&who.margin).quote.0 + world.pnl(&who.margin, SOL);
+    let equity =
+        |world: &World, who: &Trader| world.margin(&who.margin).quote.0 + world.pnl(&who.margin, SOL);
     let had = [&high, &mid, &low].map(|who| equity(&world, who));
     let all = done(work_off(&mut bot, &mut world, (SOL, at(SOL, 1_000)), 120));
     let touched: Vec<_> = all.iter().filter(|(_, work, ..)| deleveraged(work)).collect();
@@ -52,11 +57,15 @@ fn it_ends_at_the_target_and_who_has_little_leverage_keeps_all() {
     let core = world.market(SOL).core;
     assert_eq!(core.deleveraging_since, 0, "over");
     let worth = core.mark().mul_floor(core.book.long.lots).expect("a worth");
-    assert!(worth <= 135_000 * DOLLAR && worth > 120_000 * DOLLAR, "{worth}: 90 % of the limit, and not much less");
+    assert!(
+        worth <= 135_000 * DOLLAR && worth > 120_000 * DOLLAR,
+        "{worth}: 90 % of the limit, and not much less"
+    );
     for (who, had) in [&high, &mid, &low].into_iter().zip(had) {
-        assert!((equity(&world, who) - had).abs() <= 2, "nobody loses equity: {} of {had}", equity(&world, who));
+        assert!((-2..100).contains(&(equity(&world, who) - had)), "nobody loses equity but what rounds");
     }
-    assert_eq!(done(work_off(&mut bot, &mut world, (SOL, at(SOL, 1_000)), 20)).len(), 0);
+    let after = done(work_off(&mut bot, &mut world, (SOL, at(SOL, 1_000)), 60));
+    assert!(!after.iter().any(|(_, work, ..)| deleveraged(work)), "{after:?}");
 }
 
 #[test]

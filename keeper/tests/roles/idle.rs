@@ -12,7 +12,8 @@ const HOUR: i64 = 3_600;
 
 /// Ninety-four traders of every leverage; what is to be allocated and distributed is.
 fn scene() -> (Crowd, Bot) {
-    let mut crowd = Crowd::new(Backing { reserve: 4_000 * DOLLAR, stake: 1_500 * DOLLAR }, 4_000_000 * DOLLAR);
+    let mut crowd =
+        Crowd::new(Backing { reserve: 4_000 * DOLLAR, stake: 1_500 * DOLLAR }, 4_000_000 * DOLLAR);
     crowd.print(1_000_000);
     let mut bot = Bot::new(&mut crowd.world, 100_000);
     bot.rounds(&mut crowd.world, 5);
@@ -42,7 +43,10 @@ fn for_an_hour_of_steady_prices_nothing_is_sent_but_a_refresh_every_twenty_secon
         }
         looks += 1;
         for (work, did) in bot.round(&mut crowd.world) {
-            assert!(matches!((&work, &did), (Work::Refresh(_), Did::Done(..))), "second {second}: {work}: {did:?}");
+            assert!(
+                matches!((&work, &did), (Work::Refresh(_), Did::Done(..))),
+                "second {second}: {work}: {did:?}"
+            );
             refreshed += 1;
         }
     }

@@ -80,7 +80,8 @@ fn what_the_pool_does_not_want_is_taken_over_and_closed_as_soon_as_that_pays() {
         if bot.find(&world).is_empty() {
             continue;
         }
-        let (state, accounts) = (bot.state(&world), [&victim.margin, &bot.trader.margin].map(|k| world.margin(k)));
+        let (state, accounts) =
+            (bot.state(&world), [&victim.margin, &bot.trader.margin].map(|k| world.margin(k)));
         let (snapshot, [account, purse]) = (state.snapshot(), [&*accounts[0], &*accounts[1]]);
         let distress = snapshot.distress(account, world.slot()).expect("judged").expect("in trouble");
         let what = ([account, purse], (SOL, u64::MAX));
@@ -213,8 +214,10 @@ fn a_position_of_its_own_on_the_other_side_does_not_stop_it_from_handing_to_the_
         let held = lots(&world, &bot.trader.margin, SOL);
         let done = done(work_off(&mut bot, &mut world, (SOL, price), TAKEOVER_SLOTS + 1));
         assert!(!in_trouble(&world, &victim.margin), "{side:?}");
-        let kinds: Vec<_> = done.iter().flat_map(|(_, _, o, _)| liquidations(o)).map(|fill| fill.kind).collect();
-        let wanted = if side == Side::Long { LiquidationKind::PoolReduction } else { LiquidationKind::PoolTakeover };
+        let kinds: Vec<_> =
+            done.iter().flat_map(|(_, _, o, _)| liquidations(o)).map(|fill| fill.kind).collect();
+        let wanted =
+            if side == Side::Long { LiquidationKind::PoolReduction } else { LiquidationKind::PoolTakeover };
         assert_eq!(kinds, [wanted]);
         assert_eq!(lots(&world, &bot.trader.margin, SOL), held, "its own position is what it was");
     }
@@ -229,7 +232,10 @@ fn a_position_of_its_own_on_the_same_side_is_what_it_was_after_a_takeover() {
     let done = done(work_off(&mut bot, &mut world, (SOL, price), 30));
     assert!(!in_trouble(&world, &victim.margin));
     let fills: Vec<_> = done.iter().flat_map(|(_, _, outcome, _)| liquidations(outcome)).collect();
-    assert!(fills.iter().all(|fill| fill.kind == LiquidationKind::Takeover) && !fills.is_empty(), "{fills:?}");
+    assert!(
+        fills.iter().all(|fill| fill.kind == LiquidationKind::Takeover) && !fills.is_empty(),
+        "{fills:?}"
+    );
     assert_eq!(lots(&world, &bot.trader.margin, SOL), held);
 }
 

@@ -55,7 +55,9 @@ fn without_a_newer_print_nothing_is_sent_however_old_the_price_is() {
 #[test]
 fn a_price_that_moved_by_the_least_move_is_refreshed_and_one_that_moved_less_is_not() {
     let (world, mut bot) = scene();
-    for (price, due) in [(1_000_000, false), (1_001_999, false), (1_002_001, true), (997_999, true), (998_001, false)] {
+    for (price, due) in
+        [(1_000_000, false), (1_001_999, false), (1_002_001, true), (997_999, true), (998_001, false)]
+    {
         let mut world = world.fork();
         world.advance(1);
         print(&mut world, SOL, SOL_ASSET.price / 1_000_000 * price);
@@ -132,7 +134,8 @@ fn of_several_accounts_of_a_feed_the_freshest_one_is_taken() {
     bot.feeds.entry(SOL_ASSET.feed(0)).or_default().push(other);
     let post = |world: &mut World, thousandths: i64, age: i64| {
         let publish_time = world.now() - age;
-        let print = Print { price: at(SOL, thousandths), conf: 1, exponent: -8, publish_time, posted_slot: 0 };
+        let print =
+            Print { price: at(SOL, thousandths), conf: 1, exponent: -8, publish_time, posted_slot: 0 };
         let data = oracle_accounts::pyth_pull(SOL_ASSET.feed(0), &print, Verification::Full);
         world.set_account(other, PYTH_RECEIVER, data);
     };

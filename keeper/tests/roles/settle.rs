@@ -93,6 +93,7 @@ fn a_market_that_settles_is_settled_to_the_last_position_and_closed() {
     }
     assert!(holds(&world, &other.margin, BTC), "the other market goes on");
     bot.roles = Roles::default();
-    let left: Vec<Work> = bot.find(&world).into_iter().filter(|w| !matches!(w, Work::Allocate(_) | Work::Sweep(_))).collect();
+    let left: Vec<Work> =
+        bot.find(&world).into_iter().filter(|w| !matches!(w, Work::Allocate(_) | Work::Sweep(_))).collect();
     assert_eq!(left, []);
 }

@@ -82,7 +82,12 @@ pub fn count(outcome: &Outcome, kind: impl Fn(&Event) -> bool) -> usize {
 }
 
 /// Slots pass one by one, and the oracle prints in each of them; the bot does what it finds. What was done in which slot.
-pub fn work_off(bot: &mut Bot, world: &mut World, (market, price): (u16, i64), slots: u64) -> Vec<(u64, Work, Did)> {
+pub fn work_off(
+    bot: &mut Bot,
+    world: &mut World,
+    (market, price): (u16, i64),
+    slots: u64,
+) -> Vec<(u64, Work, Did)> {
     let mut all = Vec::new();
     for _ in 0..slots {
         world.advance_slots(1);
@@ -118,6 +123,8 @@ pub fn done(all: Vec<(u64, Work, Did)>) -> Vec<(u64, Work, Outcome, i64)> {
 
 /// Whether nothing but prices moved: a call that begins an auction or keeps it running.
 pub fn is_call(outcome: &Outcome) -> bool {
-    let price = |event: &Event| matches!(event, Event::MarketRefreshed(_) | Event::VaultRefreshed(_) | Event::AuctionCalled(_));
+    let price = |event: &Event| {
+        matches!(event, Event::MarketRefreshed(_) | Event::VaultRefreshed(_) | Event::AuctionCalled(_))
+    };
     outcome.events.iter().all(price)
 }

@@ -7,7 +7,7 @@ use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
-use bulwark_sdk::program::state::Market;
+use bulwark_sdk::program::state::{MarginAccount, Market};
 use bulwark_tests::fixtures::{DOLLAR, TRIGGER_FEE};
 use bulwark_tests::{SOL, Signer as _, Trader, World};
 
@@ -87,8 +87,7 @@ fn a_fee_below_the_least_profit_is_left_to_others() {
     let (mut world, trader, id, mut bot) = scene();
     bot.rules.min_profit = TRIGGER_FEE.cast_signed() + 1;
     rise(&mut world, 1_020);
-    let did = bot.round(&mut world);
-    assert!(matches!(&did[..], [(Work::Trigger(..), Did::Unprofitable)]), "{did:?}");
+    assert_eq!(bot.find(&world), []);
     assert_eq!(waiting(&world, &trader), 1);
     bot.rules.min_profit = TRIGGER_FEE.cast_signed();
     assert_eq!(only(bot.round(&mut world)).0, Work::Trigger(trader.margin, id));
@@ -121,4 +120,33 @@ fn many_at_once_are_all_executed_also_two_of_one_account() {
     assert_eq!(executed, 5, "{did:?}");
     assert!(others.iter().chain([&trader]).all(|who| waiting(&world, who) == 0));
     assert!(bot.purse(&world).quote.0 > 0 && bot.purse(&world).quote.0 <= (5 * DOLLAR / 10).cast_signed());
+}
+
+#[test]
+fn what_would_be_refused_or_only_cancelled_is_left_alone() {
+    let (mut world, trader, _, mut bot) = scene();
+    let fall = |world: &mut World| {
+        rise(world, 1_000);
+        world.set_price(SOL, at(SOL, 1_000));
+    };
+    // A limit price that no fill can meet.
+    world.tamper::<MarginAccount>(&trader.margin, |account| account.triggers[0].limit_price = u64::MAX / 2);
+    rise(&mut world, 1_020);
+    assert_eq!(bot.find(&world), []);
+    // Its position is gone.
+    world.tamper::<MarginAccount>(&trader.margin, |account| account.triggers[0].limit_price = 0);
+    assert_eq!(bot.find(&world).len(), 1);
+    fall(&mut world);
+    world.close(&trader, SOL, u64::MAX).expect("close");
+    rise(&mut world, 1_020);
+    assert_eq!(bot.find(&world), []);
+}
+
+#[test]
+fn a_trigger_of_its_own_is_left_to_others() {
+    let (mut world, trader, _, mut other) = scene();
+    let mut bot = Bot::of(trader).only([Role::Trigger]);
+    rise(&mut world, 1_020);
+    assert_eq!(bot.find(&world), []);
+    assert_eq!(other.find(&world).len(), 1);
 }
