@@ -14,6 +14,8 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 
 const HOST = '127.0.0.1';
+// How often what the chain tells its embedder is taken from it, milliseconds.
+const DRAIN_MS = 50;
 
 const options = {
   'rpc-port': { type: 'string', default: '8899' },
@@ -88,6 +90,10 @@ const ws = await forward(wsPort, () => chain.wsUrl);
 const drop = () => [rpc, ws].forEach((proxy) => proxy.drop());
 const urls = { rpcUrl: `http://${HOST}:${rpc.port}`, wsUrl: `ws://${HOST}:${ws.port}` };
 const say = (done) => process.stdout.write(`${JSON.stringify({ done, ...urls })}\n`);
+
+// Every transaction and every written account is told, over a channel with an end: nobody here listens, and a chain whose
+// channel is full stands still with all that is asked of it.
+setInterval(() => chain.drainEvents(), DRAIN_MS);
 
 function stop() {
   chain.stop();

@@ -10,7 +10,7 @@ use bulwark_sdk::instruction::Margin;
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::plan::{Packing, split};
 use bulwark_sdk::rpc::{
-    self, Cause, Client, Context, Failure, MarketContext, Prepared, Receipt, RpcError, SendError,
+    self, Cause, Client, Context, Failure, FeePolicy, MarketContext, Prepared, Receipt, RpcError, SendError,
 };
 use bulwark_sdk::{Instruction, Pubkey};
 use solana_keypair::Keypair;
@@ -23,13 +23,15 @@ use crate::rules::Rules;
 use crate::state::State;
 use crate::work::Work;
 
+/// By how many percentiles a transaction pays more for each time that it was not included, and up to which.
+const PERCENTILES_MORE: u8 = 15;
+const MOST: u8 = 95;
+
 /// How work ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It was done, in this slot.
+    /// It was done.
     Done {
-        /// Slot that included it.
-        slot: u64,
         /// Quote units earned, fees not taken off.
         earned: i64,
     },
@@ -44,7 +46,7 @@ pub enum End {
     /// It was sent, and somebody else was first.
     Lost(String),
     /// It was sent, and not included, or nobody can say what became of it.
-    Unsure(&'static str),
+    Unsure,
     /// The node did not answer.
     Unreachable(String),
     /// Something was listed or closed since the listings were read.
@@ -85,12 +87,12 @@ struct Read {
 }
 
 impl Actor {
-    /// Does one piece of work, as far as there is something to do.
-    pub async fn act(&self, work: &Work, state: &State) -> End {
+    /// Does one piece of work, as far as there is something to do. `urgency` counts how often it was sent and not included.
+    pub async fn act(&self, (work, urgency): (&Work, u32), state: &State) -> End {
         let begun = Instant::now();
         self.metrics.task(work.role());
         let end = match self.read(work, state).await {
-            Ok(read) => self.attempt(work, state, &read).await,
+            Ok(read) => self.attempt((work, urgency), state, &read).await,
             Err(RpcError::Missing { what: "margin account", .. }) => End::Gone,
             Err(RpcError::ListingsOutOfDate) => End::Outdated,
             Err(error) => End::Unreachable(error.to_string()),
@@ -117,7 +119,8 @@ impl Actor {
         Ok(Read { stored, foreseen, account, purse })
     }
 
-    async fn attempt(&self, work: &Work, state: &State, read: &Read) -> End {
+    async fn attempt(&self, (work, urgency): (&Work, u32), state: &State, read: &Read) -> End {
+        let options = self.options(urgency);
         let account = read.account.as_ref().map(|(address, account)| Margin { address: *address, account });
         let fresh = Fresh {
             listings: &state.listings,
@@ -137,7 +140,7 @@ impl Actor {
         };
         let mut last = End::Refused("NoAttempt".to_string());
         for attempt in &attempts {
-            last = self.try_one(work, attempt, state).await;
+            last = self.try_one(work, attempt, (state, &options)).await;
             if !matches!(last, End::Refused(_)) {
                 return last;
             }
@@ -146,26 +149,36 @@ impl Actor {
     }
 
     /// One attempt: refreshes that do not fit go ahead, in transactions of their own.
-    async fn try_one(&self, work: &Work, attempt: &Attempt, state: &State) -> End {
+    async fn try_one(
+        &self,
+        work: &Work,
+        attempt: &Attempt,
+        (state, options): (&State, &rpc::Options),
+    ) -> End {
         let payer = solana_signer::Signer::pubkey(&*self.signer);
-        let packing = Packing { payer, tables: &self.options.tables, fee: self.options.fee };
+        let packing = Packing { payer, tables: &options.tables, fee: options.fee };
         let mut transactions = match split(packing, &attempt.refreshes, &attempt.main) {
             Ok(transactions) => transactions,
             Err(error) => return self.refuse(work, "TooLarge", &error.to_string()),
         };
         let last = transactions.pop().unwrap_or_default();
         for ahead in &transactions {
-            match self.transact(work, ahead, (Motive::Service, state)).await {
+            match self.transact(work, ahead, (Motive::Service, state, options)).await {
                 End::Done { .. } | End::DryRun => {}
                 other => return other,
             }
         }
-        self.transact(work, &last, (attempt.motive, state)).await
+        self.transact(work, &last, (attempt.motive, state, options)).await
     }
 
-    async fn transact(&self, work: &Work, instructions: &[Instruction], why: (Motive, &State)) -> End {
+    async fn transact(
+        &self,
+        work: &Work,
+        instructions: &[Instruction],
+        (motive, state, options): (Motive, &State, &rpc::Options),
+    ) -> End {
         let payer = solana_signer::Signer::pubkey(&*self.signer);
-        let prepared = match self.client.prepare(instructions, &payer, &self.options).await {
+        let prepared = match self.client.prepare(instructions, &payer, options).await {
             Ok(prepared) => prepared,
             Err(SendError::Failed(failure)) => {
                 return self.refuse(work, &name_of(&failure), &failure.to_string());
@@ -173,18 +186,42 @@ impl Actor {
             Err(SendError::Rpc(error)) => return End::Unreachable(error.to_string()),
             Err(error) => return self.refuse(work, "NotSendable", &error.to_string()),
         };
-        if let Some(end) = self.weigh(work, &prepared, why) {
+        let lamports = cost(1, prepared.limit, prepared.price);
+        if let Some(end) = self.weigh(work, (&prepared, lamports), (motive, state)) {
             return end;
         }
-        match self.client.submit(&prepared, &[&*self.signer], &self.options).await {
+        let sent = self.client.submit(&prepared, &[&*self.signer], options).await;
+        if matches!(sent, Ok(_) | Err(SendError::Failed(_))) {
+            self.metrics.fees_lamports.inc_by(lamports);
+        }
+        match sent {
             Ok(receipt) => self.done(work, &receipt),
             Err(error) => self.not_done(work, &error),
         }
     }
 
+    /// How it is sent: what was not included lately pays what more of the others pay, up to the cap.
+    fn options(&self, urgency: u32) -> rpc::Options {
+        let fee = match self.options.fee {
+            FeePolicy::Recent { percentile, cap } => {
+                let more = u8::try_from(urgency).unwrap_or(u8::MAX).saturating_mul(PERCENTILES_MORE);
+                FeePolicy::Recent {
+                    percentile: percentile.saturating_add(more).min(percentile.max(MOST)),
+                    cap,
+                }
+            }
+            other => other,
+        };
+        self.options.clone().with_fee(fee)
+    }
+
     /// Whether a transaction that would go through is worth sending; `None` if it is.
-    fn weigh(&self, work: &Work, prepared: &Prepared, (motive, state): (Motive, &State)) -> Option<End> {
-        let lamports = cost(1, prepared.limit, prepared.price);
+    fn weigh(
+        &self,
+        work: &Work,
+        (prepared, lamports): (&Prepared, u64),
+        (motive, state): (Motive, &State),
+    ) -> Option<End> {
         let gain = earnings(&prepared.log.events, &self.own.margin);
         let profit = gain.saturating_sub(state.worth_of_lamports(lamports, self.rules.sol_price));
         if motive == Motive::Profit && profit < self.rules.min_profit {
@@ -202,7 +239,6 @@ impl Actor {
             self.metrics.fee_budget_exhausted.inc();
             return Some(End::NoBudget);
         }
-        self.metrics.fees_lamports.inc_by(lamports);
         None
     }
 
@@ -212,7 +248,7 @@ impl Actor {
         self.metrics.earned(role, u64::try_from(earned).unwrap_or(0));
         let (signature, slot, units) = (&receipt.signature, receipt.slot, receipt.units);
         tracing::info!(%work, role = role.as_str(), %signature, slot, units, earned, "done");
-        End::Done { slot, earned }
+        End::Done { earned }
     }
 
     fn not_done(&self, work: &Work, error: &SendError) -> End {
@@ -228,12 +264,12 @@ impl Actor {
             SendError::Unknown { .. } => {
                 self.metrics.transaction(role, Outcome::Unknown);
                 tracing::warn!(%work, role = role.as_str(), %error, "nobody says what became of it");
-                End::Unsure("Unknown")
+                End::Unsure
             }
             SendError::Expired(_) => {
                 self.metrics.transaction(role, Outcome::Expired);
                 tracing::warn!(%work, role = role.as_str(), %error, "not included");
-                End::Unsure("Expired")
+                End::Unsure
             }
             error => End::Unreachable(error.to_string()),
         }

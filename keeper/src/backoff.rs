@@ -1,6 +1,6 @@
 //! What was refused is not tried again at once.
 //!
-//! Each piece of work rests by itself, twice as long after each refusal of the same kind, so that an account that can't be
+//! Each piece of work rests by itself, twice as long after each refusal of the same kind, up to half a minute, so that an account that can't be
 //! helped costs less and less, and never the others' turn. How long exactly is a matter of chance: keepers that failed together
 //! do not come back together.
 
@@ -13,7 +13,7 @@ use crate::work::Work;
 /// After the first refusal.
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest rest.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
 struct Rest {
@@ -47,6 +47,13 @@ impl Backoff {
         rest
     }
 
+    /// How often in a row work was refused for this reason.
+    #[must_use]
+    pub fn times(&self, work: &Work, reason: &str) -> u32 {
+        let rest = self.resting.get(work).filter(|rest| rest.reason == reason);
+        rest.map_or(0, |rest| rest.times.saturating_add(1))
+    }
+
     /// Work rests for so long, whatever was before.
     pub fn pause(&mut self, work: &Work, rest: Duration, now: Instant) {
         let entry = Rest { until: now + rest, reason: String::new(), times: 0 };
@@ -78,18 +85,19 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn each_refusal_of_the_same_kind_rests_about_twice_as_long_and_at_most_two_minutes_and_a_half() {
+    fn each_refusal_of_the_same_kind_rests_about_twice_as_long_up_to_half_a_minute() {
         let (mut backoff, work, now) = (Backoff::default(), Work::Sweep(1), Instant::now());
         let mut last = Duration::ZERO;
         for times in 0..12 {
             let rest = backoff.refused(&work, "Paused", now);
-            let whole = Duration::from_secs((1 << times).min(120));
+            let whole = Duration::from_secs((1 << times).min(30));
             assert!(rest >= whole * 3 / 4 && rest <= whole * 5 / 4, "{rest:?} of {whole:?}");
             assert!(!backoff.is_ready(&work, now) && backoff.is_ready(&work, now + rest));
             assert!(backoff.is_ready(&Work::Sweep(2), now), "others do not rest");
             last = rest;
         }
-        assert!(last > MINUTE);
+        assert!(last > MINUTE / 3);
+        assert_eq!(backoff.times(&work, "Paused"), 12);
         assert!(backoff.refused(&work, "ZeroAmount", now) < Duration::from_secs(2), "another reason");
         backoff.done(&work);
         assert!(backoff.is_ready(&work, now));

@@ -8,10 +8,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
+use solana_signer::Signer as _;
 
 use crate::config::{Config, ConfigError, Overrides, Secrets, Wallet};
 use crate::http::{self, Health};
 use crate::metrics::Metrics;
+use crate::report::{self, ReportOptions, Shock};
+use crate::roles::Own;
 
 pub mod logging;
 pub mod signals;
@@ -37,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// Works until it is told to end: SIGINT or SIGTERM lets what is under way end, a second one ends at once.
     Run(Run),
+    /// Prints one look at a cluster: accounts at risk, markets, solvency by price shock, and what the keeper has earned.
+    Report(Look),
     /// Prints the configuration that file, environment and flags give together, as TOML, without secrets.
     Config(Overrides),
 }
@@ -47,6 +52,32 @@ pub struct Run {
     /// Does what there is to do at the moment, and ends.
     #[arg(long)]
     pub once: bool,
+    /// The configuration.
+    #[command(flatten)]
+    pub overrides: Overrides,
+}
+
+/// What a report looks at.
+#[derive(Args, Clone, Debug)]
+pub struct Look {
+    /// As JSON, amounts as strings of the quote token's smallest units.
+    #[arg(long)]
+    pub json: bool,
+    /// How many of the accounts nearest to liquidation are named.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Moves of prices that are tried, whole per cent.
+    #[arg(
+        long,
+        value_name = "PER CENT,…",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        default_value = "-30,-20,-10,-5,5,10,20,30"
+    )]
+    pub shocks: Vec<Shock>,
+    /// How many of the last transactions of the keeper's margin account are read.
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub history: usize,
     /// The configuration.
     #[command(flatten)]
     pub overrides: Overrides,
@@ -71,6 +102,7 @@ where
 {
     let outcome = match cli.command {
         Command::Config(overrides) => show(&overrides),
+        Command::Report(look) => print_report(&look),
         Command::Run(run) => in_runtime(run, work),
     };
     let Err(error) = outcome else { return ExitCode::SUCCESS };
@@ -81,6 +113,29 @@ where
 fn show(overrides: &Overrides) -> anyhow::Result<()> {
     print!("{}", Config::load(overrides)?.to_toml()?);
     Ok(())
+}
+
+/// Without a key pair the keeper's own account is left out.
+fn print_report(look: &Look) -> anyhow::Result<()> {
+    let config = Config::load(&look.overrides)?;
+    let own = config
+        .keypair()
+        .ok()
+        .map(|keypair| Own { authority: keypair.pubkey(), margin: config.own_account(&keypair) });
+    let options = ReportOptions { top: look.top, shocks: look.shocks.clone(), history: look.history };
+    let runtime = tokio::runtime::Runtime::new().context("no runtime")?;
+    let report = runtime.block_on(report::report(&config.client(), own, &options));
+    let report = report.map_err(|error| hidden(&Secrets::of(&config), &error))?;
+    if look.json {
+        println!("{}", report.to_json()?)
+    } else {
+        print!("{report}")
+    }
+    Ok(())
+}
+
+fn hidden(secrets: &Secrets, error: &anyhow::Error) -> anyhow::Error {
+    anyhow::Error::msg(secrets.hide(&format!("{error:#}")).into_owned())
 }
 
 fn in_runtime<F>(run: Run, work: impl FnOnce(Started) -> F) -> anyhow::Result<()>
@@ -98,9 +153,7 @@ where
     // What did not end in its time is not waited for.
     runtime.shutdown_background();
     match outcome {
-        Err(error) if !error.is::<ConfigError>() => {
-            Err(anyhow::Error::msg(secrets.hide(&format!("{error:#}")).into_owned()))
-        }
+        Err(error) if !error.is::<ConfigError>() => Err(hidden(&secrets, &error)),
         other => other,
     }
 }

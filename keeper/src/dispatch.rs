@@ -18,24 +18,50 @@ use tokio::task::JoinSet;
 
 use crate::act::{Actor, End};
 use crate::backoff::Backoff;
-use crate::book::Book;
 use crate::config::Role;
 use crate::state::State;
 use crate::work::Work;
 
+#[cfg(test)]
+mod tests;
+
 /// Pieces of work that liquidations leave room for.
 const RESERVED: usize = 2;
 /// Longest wait for the book to hear of what was done.
-const NEWS: Duration = Duration::from_secs(5);
+const NEWS: Duration = Duration::from_secs(2);
 /// Rest of work whose time has not come.
 const NOT_YET: Duration = Duration::from_millis(400);
 /// Rest while a node does not answer, or when nobody says what became of something.
 const UNREACHABLE: Duration = Duration::from_secs(2);
+/// Rest of work that turned out not to be there: the chain is a moment ahead of what is known here.
+const MOOT: Duration = Duration::from_secs(1);
 /// Rest when enough was spent.
 const NO_BUDGET: Duration = Duration::from_secs(60);
 /// Longest wait of a keeper that keeps losing, and its part for each loss.
 const PATIENCE_STEPS: u32 = 8;
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Why work rests that was sent and not included in time.
+const NOT_INCLUDED: &str = "NotIncluded";
+
+/// Whether the program refused because there is nothing to do: somebody else was first, or a price has come back. That says
+/// nothing against the work when it is there again.
+fn is_moot(reason: &str) -> bool {
+    const MOOT: [&str; 11] = [
+        "Healthy",
+        "NotTheWorst",
+        "NoPosition",
+        "NotBankrupt",
+        "NoDebtHere",
+        "NotExposed",
+        "BelowCutoff",
+        "LighterSide",
+        "NoTrigger",
+        "TriggerNotMet",
+        "NothingToAllocate",
+    ];
+    MOOT.contains(&reason)
+}
 
 /// What became of the work so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,18 +78,30 @@ pub struct Summary {
     pub earned: i64,
 }
 
+/// Who does the work.
+pub trait Act: Send + Sync + 'static {
+    /// Does one piece of it, which was not included in time so many times.
+    fn act(&self, what: (&Work, u32), state: &State) -> impl Future<Output = End> + Send;
+}
+
+impl Act for Actor {
+    async fn act(&self, what: (&Work, u32), state: &State) -> End {
+        Self::act(self, what, state).await
+    }
+}
+
 /// Work under way.
 #[derive(Debug)]
-pub struct Dispatcher {
-    actor: Arc<Actor>,
+pub struct Dispatcher<A = Actor> {
+    actor: Arc<A>,
     concurrency: usize,
     running: JoinSet<(Work, End)>,
-    /// What is under way, and whose accounts.
+    /// What is under way, and whose accounts: with whether anything was heard of them meanwhile.
     work: HashSet<Work>,
-    accounts: HashSet<Pubkey>,
+    accounts: HashMap<Pubkey, bool>,
     backoff: Backoff,
-    /// Accounts that something was done for: in which slot, and until when the book is waited for.
-    awaited: HashMap<Pubkey, (u64, Instant)>,
+    /// Accounts that something was done for and nothing was heard of yet: until when it is waited for.
+    awaited: HashMap<Pubkey, Instant>,
     /// Losses less successes.
     losses: u32,
     chance: RandomState,
@@ -71,16 +109,16 @@ pub struct Dispatcher {
     pub summary: Summary,
 }
 
-impl Dispatcher {
+impl<A: Act> Dispatcher<A> {
     /// Nothing is under way yet.
     #[must_use]
-    pub fn new(actor: Arc<Actor>, concurrency: usize) -> Self {
+    pub fn new(actor: Arc<A>, concurrency: usize) -> Self {
         Self {
             actor,
             concurrency: concurrency.max(1),
             running: JoinSet::new(),
             work: HashSet::new(),
-            accounts: HashSet::new(),
+            accounts: HashMap::new(),
             backoff: Backoff::default(),
             awaited: HashMap::new(),
             losses: 0,
@@ -106,12 +144,22 @@ impl Dispatcher {
         !self.backoff.is_ready(work, Instant::now())
     }
 
+    /// The book has heard of an account: what was done for it need not be waited for any more. Slots do not say so: a node may
+    /// name another one to a change than to the transaction that made it, or the same one to all changes.
+    pub fn heard(&mut self, account: &Pubkey) {
+        self.awaited.remove(account);
+        if let Some(heard) = self.accounts.get_mut(account) {
+            *heard = true;
+        }
+    }
+
     /// Begins as much of the work as there is room for, in its order. Returns how much could be begun but for room.
-    pub fn begin(&mut self, work: Vec<Work>, (state, book): (&Arc<State>, &Book)) -> usize {
-        let now = Instant::now();
-        self.awaited.retain(|key, (slot, until)| {
-            *until > now && book.slot_of(key).is_some_and(|heard| heard < *slot)
-        });
+    pub fn begin(&mut self, work: Vec<Work>, state: &Arc<State>) -> usize {
+        self.begin_at(Instant::now(), work, state)
+    }
+
+    fn begin_at(&mut self, now: Instant, work: Vec<Work>, state: &Arc<State>) -> usize {
+        self.awaited.retain(|_, until| *until > now);
         let mut ready = 0;
         for one in work {
             if !self.is_ready(&one, now) {
@@ -129,17 +177,18 @@ impl Dispatcher {
 
     fn is_ready(&self, work: &Work, now: Instant) -> bool {
         let account = work.account();
-        let busy = account.is_some_and(|a| self.accounts.contains(&a) || self.awaited.contains_key(&a));
+        let busy = account.is_some_and(|a| self.accounts.contains_key(&a) || self.awaited.contains_key(&a));
         !busy && !self.work.contains(work) && self.backoff.is_ready(work, now)
     }
 
     fn spawn(&mut self, work: Work, state: &Arc<State>) {
         let (actor, state, patience) = (Arc::clone(&self.actor), Arc::clone(state), self.patience(&work));
+        let urgency = self.backoff.times(&work, NOT_INCLUDED);
         self.work.insert(work.clone());
-        self.accounts.extend(work.account());
+        self.accounts.extend(work.account().map(|account| (account, false)));
         self.running.spawn(async move {
             tokio::time::sleep(patience).await;
-            let end = actor.act(&work, &state).await;
+            let end = actor.act((&work, urgency), &state).await;
             (work, end)
         });
     }
@@ -158,7 +207,7 @@ impl Dispatcher {
             match self.running.join_next().await {
                 None => return None,
                 Some(Ok((work, end))) => {
-                    self.note(&work, &end);
+                    self.note(&work, &end, Instant::now());
                     return Some((work, end));
                 }
                 // A panic in a task: whose work it was is not known any more, so all of it is forgotten once none is left.
@@ -173,37 +222,38 @@ impl Dispatcher {
         }
     }
 
-    fn note(&mut self, work: &Work, end: &End) {
+    fn note(&mut self, work: &Work, end: &End, now: Instant) {
         self.work.remove(work);
-        if let Some(account) = work.account() {
-            self.accounts.remove(&account);
-        }
-        let (now, summary) = (Instant::now(), &mut self.summary);
+        let heard = work.account().and_then(|account| Some((account, self.accounts.remove(&account)?)));
+        let summary = &mut self.summary;
         match end {
-            End::Done { slot, earned } => {
+            End::Done { earned } => {
                 summary.confirmed += 1;
                 summary.earned = summary.earned.saturating_add(*earned);
                 self.losses = self.losses.saturating_sub(1);
                 self.backoff.done(work);
-                if let Some(account) = work.account() {
-                    self.awaited.insert(account, (*slot, now + NEWS));
-                } else {
-                    self.backoff.pause(work, 2 * NOT_YET, now);
+                match heard {
+                    // It was told before the node said that it was done.
+                    Some((_, true)) => {}
+                    Some((account, false)) => drop(self.awaited.insert(account, now + NEWS)),
+                    None => self.backoff.pause(work, 2 * NOT_YET, now),
                 }
             }
             End::Nothing | End::Wait | End::Gone | End::Outdated => self.backoff.pause(work, NOT_YET, now),
+            End::Refused(reason) if is_moot(reason) => self.backoff.pause(work, MOOT, now),
             End::Refused(reason) => {
                 summary.refused += 1;
                 self.backoff.refused(work, reason, now);
             }
             End::Lost(reason) => {
                 summary.lost += 1;
-                self.losses = self.losses.saturating_add(1).min(PATIENCE_STEPS);
+                let late = u32::from(is_moot(reason));
+                self.losses = self.losses.saturating_add(late).min(PATIENCE_STEPS);
                 self.backoff.refused(work, reason, now);
             }
-            End::Unsure(reason) => {
+            End::Unsure => {
                 summary.lost += 1;
-                self.backoff.refused(work, reason, now);
+                self.backoff.refused(work, NOT_INCLUDED, now);
             }
             End::Unreachable(_) => self.backoff.pause(work, UNREACHABLE, now),
             End::DryRun => {

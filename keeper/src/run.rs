@@ -33,6 +33,9 @@ use session::{End, Session};
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
+/// Time for a transaction to be included before it is judged anew.
+const INCLUDED_WITHIN: Duration = Duration::from_secs(12);
+
 /// What all sessions share.
 struct Keeper {
     config: Config,
@@ -165,8 +168,10 @@ impl Keeper {
     fn actor(&self, rules: Rules, tables: Vec<rpc::AddressLookupTableAccount>) -> Actor {
         let poll = Duration::from_millis(self.config.timing.poll_ms);
         let fee = self.config.fee_policy();
-        // Signed once: what has expired is judged anew before it is sent again.
-        let options = rpc::Options { poll, resigns: 0, fee, tables, ..rpc::Options::default() };
+        // Signed once: what is not included in time is judged anew, and sent for a higher fee. Should both be included, the
+        // second finds nothing to do.
+        let deadline = INCLUDED_WITHIN;
+        let options = rpc::Options { poll, resigns: 0, fee, tables, deadline, ..rpc::Options::default() };
         Actor {
             client: self.client.clone(),
             signer: Arc::clone(&self.signer),

@@ -144,6 +144,22 @@ impl State {
         None
     }
 
+    /// The slot to take a part in with that a stream tells of at `slot`. A stream tells in order, whichever slot a node names
+    /// to it: what has no smaller number than the last event that is known is no older.
+    #[must_use]
+    pub fn slot_of_news(&self, part: &Part, slot: u64) -> u64 {
+        let known = match part {
+            Part::Market(market) => {
+                self.markets.get(&market.index).map(|k| (k.slot, k.stored.sequence <= market.sequence))
+            }
+            Part::Vault(vault) => {
+                self.vaults.get(&vault.index).map(|k| (k.slot, k.stored.sequence <= vault.sequence))
+            }
+            _ => None,
+        };
+        known.filter(|(_, newer)| *newer).map_or(slot, |(known, _)| slot.max(known))
+    }
+
     /// Whether something was listed or closed since the listings were read.
     #[must_use]
     pub fn is_outdated(&self) -> bool {

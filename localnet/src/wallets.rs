@@ -131,9 +131,7 @@ impl Wallets {
         for funds in &FUNDS {
             let wallet = self.get(funds.name);
             let owner = wallet.keypair.pubkey();
-            let account =
-                Account { lamports: funds.sol, owner: address::SYSTEM_PROGRAM, ..Account::default() };
-            cheats.set_account(&owner, &account).await?;
+            set_lamports(cheats, &owner, funds.sol).await?;
             set_tokens(cheats, (&owner, quote_mint), funds.quote).await?;
             set_tokens(cheats, (&owner, &WRAPPED_SOL), funds.wrapped).await?;
         }
@@ -165,6 +163,15 @@ async fn set_mint(cheats: &Cheats, mint: &Pubkey, what: (u8, u64, COption<Pubkey
     let mut data = vec![0; spl_token::state::Mint::LEN];
     state.pack_into_slice(&mut data);
     cheats.set_data(mint, address::TOKEN_PROGRAM, data).await
+}
+
+/// Writes a wallet that holds so many lamports.
+///
+/// # Errors
+/// The endpoint refuses.
+pub async fn set_lamports(cheats: &Cheats, owner: &Pubkey, lamports: u64) -> Result<()> {
+    let account = Account { lamports, owner: address::SYSTEM_PROGRAM, ..Account::default() };
+    cheats.set_account(owner, &account).await
 }
 
 /// Writes an associated token account that holds `amount`.

@@ -66,7 +66,7 @@ impl Dice {
 pub struct Crowd {
     pub exchange: Box<Exchange>,
     pub markets: Vec<Box<Market>>,
-    pub vaults: Vec<Box<Vault>>,
+    pub vaults: Vec<Vault>,
     pub accounts: Vec<(Pubkey, Box<MarginAccount>)>,
     pub now: i64,
 }
@@ -83,7 +83,7 @@ fn market(index: u16) -> Box<Market> {
     // 0.15 to 0.85 quote units per lot.
     core.oracle = oracle((15 + 10 * u64::from(index)) * (1 << 32) / 100);
     core.params.oracle = OracleParams::DEFAULT;
-    core.params.risk_group = u8::from(index % 2 == 0);
+    core.params.risk_group = u8::from(index.is_multiple_of(2));
     core.volatility.mmf_ppm = MMF_PPM;
     core.book.initialize(core.oracle.price);
     // A cost of carry of a thousandth of a unit per lot for longs, and half of it for shorts.
@@ -97,8 +97,8 @@ pub fn carry(bits: u64) -> CarryIndex {
     bytemuck::cast([bits, 0])
 }
 
-fn vault(index: u16) -> Box<Vault> {
-    let mut vault: Box<Vault> = bytemuck::zeroed_box();
+fn vault(index: u16) -> Vault {
+    let mut vault: Vault = bytemuck::Zeroable::zeroed();
     vault.index = index;
     vault.core.oracle = oracle(u64::from(index + 1) * (1 << 30));
     vault.core.params.oracle = OracleParams::DEFAULT;
@@ -133,7 +133,7 @@ impl Crowd {
         Snapshot {
             exchange: &self.exchange,
             markets: self.markets.iter().map(|market| (market.index, &**market)).collect(),
-            vaults: self.vaults.iter().map(|vault| (vault.index, &**vault)).collect(),
+            vaults: self.vaults.iter().map(|vault| (vault.index, vault)).collect(),
             now: self.now,
         }
     }

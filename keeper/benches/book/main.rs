@@ -23,8 +23,11 @@ const LONGEST: Duration = Duration::from_millis(100);
 const MOST_BYTES: usize = 1 << 30;
 /// Slot of every judgement.
 const SLOT: u64 = 1_000;
-/// Sizes of the updates, ppm, and how many there are of each.
-const MOVES: [(i64, usize); 3] = [(500, 200), (10_000, 20), (50_000, 10)];
+/// Sizes of the updates, ppm, and how many there are of each: multiples of [`WALK`].
+const MOVES: [(i64, usize); 3] = [(500, 198), (10_000, 18), (50_000, 12)];
+
+/// Two down, two up, one of each: a walk that returns.
+const WALK: [i64; 6] = [-1, -1, 1, 1, -1, 1];
 
 /// Resident memory of this process, bytes; 0 where the system does not say.
 fn resident() -> usize {
@@ -78,21 +81,20 @@ fn full_checks(book: &Book, crowd: &Crowd) {
 /// Moves of one size, down and up in turn. Returns the longest update.
 fn updates(book: &mut Book, crowd: &mut Crowd, (ppm, count): (i64, usize)) -> Duration {
     let (mut through_book, mut naive) = (Duration::ZERO, Duration::ZERO);
-    let (mut longest, mut judged) = (Duration::ZERO, 0);
+    let (mut longest, mut judged, mut most) = (Duration::ZERO, 0, 0);
     for n in 0..count {
-        // Two down, two up, one of each: a walk that stays near.
-        crowd.move_market(0, if [true, true, false, false, true, false][n % 6] { -ppm } else { ppm });
+        crowd.move_market(0, WALK[n % WALK.len()] * ppm);
         let snapshot = crowd.snapshot();
         let (concerned, took) = timed(|| book.market_moved(0, &snapshot, SLOT));
         let (troubled, all) = timed(|| judge_everybody(book, crowd));
         let listed: BTreeSet<_> = book.troubled().map(|(key, _)| *key).collect();
         assert!(listed == troubled, "{} listed, {} in trouble", listed.len(), troubled.len());
         (through_book, naive, judged) = (through_book + took, naive + all, judged + concerned);
-        longest = longest.max(took);
+        (longest, most) = (longest.max(took), most.max(listed.len()));
     }
     let each = |sum: Duration| (sum / u32::try_from(count).unwrap_or(1)).as_micros();
     println!(
-        "{:>2}.{:02} % move: {:>6} judged, {:>6} µs, longest {:>6} µs; everybody {:>6} µs: {} times as long",
+        "{}.{:02} % moves: up to {most} in trouble, {} judged, {} µs, longest {} µs; everybody {} µs: {} times as long",
         ppm / 10_000,
         ppm % 10_000 / 100,
         judged / count,

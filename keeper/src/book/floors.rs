@@ -1,10 +1,10 @@
 //! How far a leg may fall before its holder has to be judged again.
 //!
-//! A healthy account has *slack*: equity less requirement at the prices it was judged by, as if every price were fresh and sure.
-//! It can be in trouble only after the slack is gone, for a doubtful price is moved in the account's favour and a dead one needs
-//! nothing (`bulwark_engine::margin`); the one exception, a dead collateral that fades, is not left to floors. So the slack is
-//! shared out over the legs, and as long as no leg has lost more than its share the account is healthy, whatever the
-//! other legs gained.
+//! An account has *slack* if its equity is above its requirement at the prices it is judged by, as if every price were fresh and
+//! sure. Then it is healthy, and can be in trouble only after the slack is gone, for a doubtful price is moved in the
+//! account's favour and a leg with a dead one needs nothing (`bulwark_engine::margin`); the one exception, a dead collateral that
+//! fades, is not left to floors. So the slack is shared out over the legs, and as long as no leg has lost more than its
+//! share the account is healthy, whatever the other legs gained.
 //!
 //! **What a leg can lose is linear in two numbers of its market.** A lot of side `s` is worth `w = ±(P − C_s)` and requires
 //! `r = P·mmf`. With `n` lots in each position, no risk group, and `Δ` for what changed since the judgement,
@@ -113,8 +113,8 @@ struct Leg {
     grouped: bool,
 }
 
-/// Floors of an account's legs: its open positions in slot order, then its collaterals; `None` if no floor guards it. For an
-/// account that is healthy.
+/// Floors of an account's legs: its open positions in slot order, then its collaterals; `None` if no floor guards it. Who has
+/// floors is healthy.
 pub(super) fn guard(account: &MarginAccount, snapshot: &Snapshot<'_>) -> Option<[Floors; LEGS]> {
     let mut sum = Portfolio::default();
     let mut legs: [Option<Leg>; LEGS] = [None; LEGS];

@@ -109,6 +109,10 @@ impl Book {
     pub fn rejudge_all(&mut self, snapshot: &Snapshot<'_>, slot: u64) -> usize {
         self.groups = Some(snapshot.exchange.params.risk_groups);
         let mut whom = std::mem::take(&mut self.whom);
+        for (index, crowd) in &mut self.markets {
+            crowd.look(snapshot.markets.get(index).map(|market| &market.core), &mut whom);
+        }
+        whom.clear(); // whoever it is, he is among all
         whom.extend(self.places.values());
         whom.sort_unstable(); // in the order of memory
         self.judge_them(whom, (snapshot, slot))
@@ -171,10 +175,13 @@ impl Book {
     fn judge(&mut self, place: u32, (snapshot, slot): (&Snapshot<'_>, u64)) {
         let Some(entry) = self.at_mut(place) else { return };
         let (key, before) = (entry.key, entry.standing);
-        let standing = Standing::of(&entry.account, (snapshot, slot), Some(&before));
+        // Who has slack at sure prices is healthy at any: nearly everybody, judged by that alone.
+        let guard = floors::guard(&entry.account, snapshot);
+        let standing = match guard {
+            Some(_) => Standing::Healthy,
+            None => Standing::of(&entry.account, (snapshot, slot), Some(&before)),
+        };
         entry.standing = standing;
-        let guard =
-            (standing == Standing::Healthy).then(|| floors::guard(&entry.account, snapshot)).flatten();
         let legs = std::mem::take(&mut entry.legs);
         for (n, leg) in legs.iter().enumerate() {
             if let Some(member) = self.list_mut(leg.list).get_mut(leg.index) {

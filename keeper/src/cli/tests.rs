@@ -12,13 +12,29 @@ fn parse(line: &str) -> Result<Command, clap::Error> {
 fn run(line: &str) -> Run {
     match parse(line).unwrap() {
         Command::Run(run) => run,
-        Command::Config(_) => panic!("{line} runs nothing"),
+        Command::Config(_) | Command::Report(_) => panic!("{line} runs nothing"),
     }
 }
 
 #[test]
 fn the_command_line_is_well_formed() {
     Cli::command().debug_assert();
+}
+
+#[test]
+fn a_report_tries_the_usual_shocks_or_those_that_are_named() {
+    let look = |line: &str| match parse(line).unwrap() {
+        Command::Report(look) => look,
+        _ => panic!("{line} is no report"),
+    };
+    let usual = look("keeper report");
+    let options = ReportOptions::default();
+    assert_eq!((usual.top, usual.history, usual.json), (options.top, options.history, false));
+    assert_eq!(usual.shocks, options.shocks);
+    let named = look("keeper report --json --top 3 --shocks -50,7 --history 0");
+    assert_eq!(named.shocks, [-50, 7].map(|percent| Shock::percent(percent).unwrap()));
+    assert!(named.json && named.top == 3 && named.history == 0);
+    assert!(parse("keeper report --shocks all").is_err());
 }
 
 #[test]

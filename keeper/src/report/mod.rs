@@ -33,6 +33,8 @@ use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::{Client, MarketContext};
 use serde::Serialize;
 
+use crate::roles;
+
 pub use markets::{FundView, MarketView};
 pub use own::{Identity, Own};
 pub use risk::Risks;
@@ -116,22 +118,22 @@ impl Report {
     }
 }
 
-/// Reads a cluster and reports on it; `own` is authority and sub-id of the keeper's margin account. A history that can't be
+/// Reads a cluster and reports on it, and on the keeper's own account. A history that can't be
 /// read does not fail the report: it says why.
 ///
 /// # Errors
 /// The node can't be reached or refuses `getProgramAccounts`; the engine can't value what was read.
 pub async fn report(
     client: &Client,
-    own: Option<(Pubkey, u16)>,
+    own: Option<roles::Own>,
     options: &ReportOptions,
 ) -> anyhow::Result<Report> {
     let (context, accounts) = read::exchange(client).await?;
     let identity = match own {
         None => None,
-        Some((authority, sub_id)) => {
-            let history = read::history(client, (authority, sub_id), options.history).await;
-            Some(Identity { authority, sub_id, history: history.map_err(|error| format!("{error:#}")) })
+        Some(own) => {
+            let history = read::history(client, own, options.history).await;
+            Some(Identity { own, history: history.map_err(|error| format!("{error:#}")) })
         }
     };
     Ok(Report::of(&context, &accounts, identity.as_ref(), options)?)

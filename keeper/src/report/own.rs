@@ -1,24 +1,23 @@
 //! The keeper's own margin account: what it holds, and what it has earned.
 
+use bulwark_sdk::Pubkey;
 use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::health::{HealthError, Snapshot};
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::view::PositionView;
-use bulwark_sdk::{Pubkey, address};
 use serde::Serialize;
 
 use super::amount::{Amount, price_text};
 use super::history::{Earnings, Entries};
 use super::risk::Ground;
+use crate::roles;
 
 /// Whose account it is, and the transactions that name it, or why they could not be read.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Owner of the margin account: the keeper's wallet.
-    pub authority: Pubkey,
-    /// Which of the owner's accounts.
-    pub sub_id: u16,
+    /// Who signs, and the margin account.
+    pub own: roles::Own,
     /// Transactions.
     pub history: Result<Entries, String>,
 }
@@ -99,11 +98,11 @@ impl Own {
         accounts: &[(Pubkey, Box<MarginAccount>)],
         identity: &Identity,
     ) -> Result<Self, HealthError> {
-        let key = address::margin_account(&identity.authority, identity.sub_id);
+        let key = identity.own.margin;
         let account = accounts.iter().find(|(other, _)| *other == key);
         let earnings = identity.history.as_ref().ok().map(|entries| Earnings::of(&key, entries));
         Ok(Self {
-            authority: identity.authority.to_string(),
+            authority: identity.own.authority.to_string(),
             account: key.to_string(),
             holdings: account.map(|(_, account)| Holdings::of(ground, account)).transpose()?,
             earnings: earnings.transpose()?,

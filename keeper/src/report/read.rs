@@ -3,15 +3,16 @@
 //! A node may keep no history, or only a short one: then the rest of the report stands without it, and says why.
 
 use anyhow::Context as _;
+use bulwark_sdk::Pubkey;
 use bulwark_sdk::event::parse_log;
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::solana_rpc_client::rpc_client::GetConfirmedSignaturesForAddress2Config;
 use bulwark_sdk::rpc::{Client, CommitmentConfig, MarketContext, RpcError, Signature};
-use bulwark_sdk::{Pubkey, address};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use solana_rpc_client_api::config::{RpcTransactionConfig, UiTransactionEncoding};
 
 use super::history::{Entries, Entry};
+use crate::roles;
 
 /// Signatures that a node names in one answer.
 const PAGE: usize = 1_000;
@@ -41,19 +42,14 @@ pub async fn exchange(client: &Client) -> anyhow::Result<(MarketContext, Vec<(Pu
 ///
 /// # Errors
 /// The node does not serve `getSignaturesForAddress` or `getTransaction`.
-pub async fn history(
-    client: &Client,
-    (authority, sub_id): (Pubkey, u16),
-    limit: usize,
-) -> anyhow::Result<Entries> {
-    let own = address::margin_account(&authority, sub_id);
-    let mut signatures = signatures(client, &own, limit.saturating_add(1))
+pub async fn history(client: &Client, own: roles::Own, limit: usize) -> anyhow::Result<Entries> {
+    let mut signatures = signatures(client, &own.margin, limit.saturating_add(1))
         .await
         .context("the node does not name the margin account's transactions (getSignaturesForAddress)")?;
     let cut = signatures.len() > limit;
     signatures.truncate(limit);
     let entries =
-        futures_util::stream::iter(&signatures).map(|signature| entry(client, signature, &authority));
+        futures_util::stream::iter(&signatures).map(|signature| entry(client, signature, &own.authority));
     let found: Vec<Option<Entry>> = entries
         .buffered(AT_ONCE)
         .try_collect()
@@ -151,6 +147,10 @@ mod tests {
         Signature::from([n; 64])
     }
 
+    fn somebody() -> roles::Own {
+        roles::Own { authority: Pubkey::new_unique(), margin: Pubkey::new_unique() }
+    }
+
     #[tokio::test]
     async fn pages_are_read_until_there_is_none_or_enough() {
         let answers = || [page(&[signature(1), signature(2)]), page(&[signature(3)]), page(&[])];
@@ -163,16 +163,16 @@ mod tests {
     #[tokio::test]
     async fn a_transaction_that_the_node_has_no_more_is_missing_and_the_rest_is_cut() {
         let answers = [page(&[signature(1), signature(2)]), (RpcRequest::GetTransaction, Value::Null)];
-        let entries = history(&node(answers), (Pubkey::new_unique(), 0), 1).await.unwrap();
+        let entries = history(&node(answers), somebody(), 1).await.unwrap();
         assert_eq!(entries, Entries { read: Vec::new(), missing: 1, cut: true });
     }
 
     #[tokio::test]
     async fn a_node_that_names_no_transactions_is_told_from_one_that_has_none() {
-        let none = history(&node([page(&[])]), (Pubkey::new_unique(), 0), 5).await.unwrap();
+        let none = history(&node([page(&[])]), somebody(), 5).await.unwrap();
         assert_eq!(none, Entries::default());
         let refused = node([(RpcRequest::GetSignaturesForAddress, json!("no index"))]);
-        let error = history(&refused, (Pubkey::new_unique(), 0), 5).await.unwrap_err();
+        let error = history(&refused, somebody(), 5).await.unwrap_err();
         assert!(format!("{error:#}").contains("getSignaturesForAddress"), "{error:#}");
     }
 }

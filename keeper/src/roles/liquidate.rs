@@ -21,6 +21,8 @@ use crate::work::Work;
 
 /// Slots after the last call at which the next one is made: half of what an auction may go without.
 const CALL_AGAIN: u64 = LAPSE_SLOTS / 2;
+/// Accounts that are named at once.
+const AT_ONCE: usize = 256;
 /// How often a takeover is halved until the keeper's margin carries it.
 const HALVINGS: u32 = 6;
 
@@ -68,6 +70,9 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
     let mut work = Vec::new();
     for (key, _) in others {
         let Some(account) = view.book.get(key) else { continue };
+        if work.len() == AT_ONCE {
+            break;
+        }
         // What can't be judged now, such as without a price, is not named: to be refused for it would make it rest for
         // longer than it takes.
         if !matches!(desk.decide(account), Ok(None | Some(Decision::Wait)) | Err(_)) {

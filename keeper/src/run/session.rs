@@ -1,6 +1,6 @@
 //! One session: what is known, and what is heard of it.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,9 @@ use super::Keeper;
 use super::follow::{Follower, Heard, Task};
 
 mod measure;
+mod stream;
+
+use stream::{Stream, numbered};
 
 /// Slots that the clock may go back: a node that is behind another one. Beyond it is another chain.
 const MAX_STEP_BACK: u64 = 150;
@@ -52,49 +55,12 @@ pub(super) struct Session<'a> {
     /// Since which slot each account is in trouble.
     troubled: HashMap<Pubkey, u64>,
     stream: Stream,
+    /// What the follower reads in every tick.
+    pulse_keys: Vec<Pubkey>,
     synced: bool,
     /// When the last snapshot was asked for; none while one is under way.
     asked: Option<Instant>,
     idle: u32,
-}
-
-/// How far behind the stream of changes is: what a look at the exchange finds must have been told, too.
-#[derive(Default)]
-struct Stream {
-    /// Numbers of the last events of markets and vaults, as the stream told them.
-    told: BTreeMap<(bool, u16), u64>,
-    /// Slot at which something was first seen that the stream has not told yet.
-    missing: BTreeMap<(bool, u16), (u64, u64)>,
-}
-
-impl Stream {
-    fn tells(&mut self, part: &Part) {
-        if let Some((key, sequence)) = numbered(part) {
-            self.told.insert(key, sequence);
-            self.missing.retain(|other, (wanted, _)| *other != key || *wanted > sequence);
-        }
-    }
-
-    fn seen(&mut self, (key, sequence): ((bool, u16), u64), slot: u64) {
-        let known = *self.told.entry(key).or_insert(sequence);
-        if sequence > known {
-            self.missing.entry(key).or_insert((sequence, slot));
-        }
-    }
-
-    /// Slots since which something has been missing.
-    fn lag(&self, slot: u64) -> u64 {
-        let first = self.missing.values().map(|(_, since)| *since).min();
-        first.map_or(0, |since| slot.saturating_sub(since))
-    }
-}
-
-fn numbered(part: &Part) -> Option<((bool, u16), u64)> {
-    match part {
-        Part::Market(market) => Some(((true, market.index), market.sequence)),
-        Part::Vault(vault) => Some(((false, vault.index), vault.sequence)),
-        _ => None,
-    }
 }
 
 impl<'a> Session<'a> {
@@ -107,11 +73,13 @@ impl<'a> Session<'a> {
         let rules = Rules::new(config, context.exchange.quote_decimals)?;
         let more = config.refresh.accounts.iter();
         let more = more.map(|(feed, accounts)| (feed.0, accounts.iter().map(|account| account.0).collect()));
+        let state = State::new(listings, context, Oracles::new(more.collect()));
         Ok(Self {
             keeper,
             rules,
             source,
-            state: State::new(listings, context, Oracles::new(more.collect())),
+            pulse_keys: state.pulse_keys(),
+            state,
             book: Book::new(),
             swept: Swept::default(),
             troubled: HashMap::new(),
@@ -133,7 +101,7 @@ impl<'a> Session<'a> {
             client: self.keeper.client.clone(),
             wallet: self.keeper.own.authority,
             listings: Arc::new(self.state.listings.clone()),
-            pulse_keys: self.state.pulse_keys(),
+            pulse_keys: self.pulse_keys.clone(),
             tick: self.keeper.config.timing.tick(),
         };
         let _follower = Task::spawn(follower.follow(tell.clone()));
@@ -141,7 +109,7 @@ impl<'a> Session<'a> {
         loop {
             let end = tokio::select! {
                 () = &mut stop => Some(End::Stopped),
-                notice = self.source.next() => self.notice(notice, (&mut snapshot, &tell)),
+                notice = self.source.next() => self.notice(notice, (&mut snapshot, &tell), dispatcher),
                 Some((work, end)) = dispatcher.ended(), if dispatcher.in_flight() > 0 => self.ended(&work, &end),
                 Some(what) = heard.recv() => self.hear(what, (&mut snapshot, &tell), dispatcher),
             };
@@ -165,11 +133,16 @@ impl<'a> Session<'a> {
         &mut self,
         notice: Notice,
         (task, tell): (&mut Option<Task>, &mpsc::Sender<Heard>),
+        dispatcher: &mut Dispatcher,
     ) -> Option<End> {
         match notice {
             Notice::Changed { slot, account: (key, data) } => {
-                let Some(part) = Part::read(&data) else { return None };
+                let part = Part::read(&data)?;
                 self.stream.tells(&part);
+                dispatcher.heard(&key);
+                // A stream tells in order: what it tells is newer than what was known, whichever slot a node names to it.
+                let known = self.book.slot_of(&key).unwrap_or_default();
+                let slot = self.state.slot_of_news(&part, slot).max(known);
                 self.take((key, part), slot);
             }
             Notice::Gap => {
@@ -310,7 +283,7 @@ impl<'a> Session<'a> {
         };
         let mut work = roles::find(&config.roles, view);
         work.retain(|work| work.account().is_none_or(|account| config.acts_on(&account)));
-        dispatcher.begin(work, (&Arc::new(self.state.clone()), &self.book))
+        dispatcher.begin(work, &Arc::new(self.state.clone()))
     }
 
     /// With `once`: whether nothing is left to do, nor anybody whose auction is waited for.
@@ -368,6 +341,9 @@ impl<'a> Session<'a> {
             self.keeper.health.set_lamports(lamports);
             self.keeper.metrics.own_lamports.set(lamports);
         }
+        if self.state.pulse_keys() != self.pulse_keys {
+            return Some(End::Anew("a market or a vault has other oracles"));
+        }
         self.state.is_outdated().then_some(End::Anew("something was listed or closed"))
     }
 
@@ -395,7 +371,8 @@ impl<'a> Session<'a> {
             metrics.resyncs.inc();
             metrics.resync_differences.inc_by(different);
         }
-        (self.synced, self.stream.missing) = (true, BTreeMap::new());
+        self.synced = true;
+        self.stream.caught_up();
         metrics.synced.set(1);
         self.keeper.health.set_synced(true);
         tracing::info!(slot, accounts = self.book.len(), different, first, "synchronised");

@@ -12,7 +12,7 @@ use bulwark_sdk::program::events::Liquidated;
 use bulwark_tests::fixtures::{DOLLAR, PRINT, SOL_ASSET, TRIGGER_FEE};
 use bulwark_tests::{BTC, Outcome, SOL, SOL_VAULT, Signer, Trader, World};
 
-use crate::scene::{edge_and_rock, report_on};
+use crate::scene::{edge_and_rock, report_on, whose};
 
 /// Everything that has happened on a chain, as a node would tell it, newest first.
 fn journal(world: &World) -> Entries {
@@ -155,7 +155,7 @@ fn the_own_account_shows_what_it_holds_and_what_is_free() {
     world.liquidate(&keeper, &edge.margin, SOL, u64::MAX).expect("takes over");
     world.deposit_collateral(&keeper, SOL_VAULT, SOL_ASSET.one()).expect("collateral");
     world.refresh_sol_vault();
-    let identity = Identity { authority: keeper.key.pubkey(), sub_id: 0, history: Ok(journal(&world)) };
+    let identity = Identity { own: whose(&keeper), history: Ok(journal(&world)) };
     let report = report_on(&world, &[&edge, &keeper], (Some(&identity), &[]));
     let own: Own = report.own.expect("own");
     let holdings = own.holdings.expect("open");

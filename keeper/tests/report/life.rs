@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bulwark_keeper::report::amount::Amount;
 use bulwark_keeper::report::{ReportOptions, read, report};
+use bulwark_keeper::roles::Own;
 use bulwark_localnet::{Localnet, Options};
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
@@ -81,7 +82,7 @@ async fn a_keeper_that_handed_a_position_to_the_pool_sees_its_pay() {
     let pay = Amount::from(pay.expect("a liquidation"));
     assert!(pay > Amount::ZERO);
 
-    let own = Some((keeper.key.pubkey(), 0));
+    let own = Some(Own { authority: keeper.key.pubkey(), margin: keeper.margin });
     let seen = report(&client, own, &ReportOptions::default()).await.expect("a report");
     assert_eq!((seen.risks.counts.accounts, seen.markets.len()), (2, 2));
     assert_eq!(seen.solvency.len(), 8 * 3);
@@ -109,6 +110,7 @@ async fn a_keeper_that_handed_a_position_to_the_pool_sees_its_pay() {
 async fn a_node_that_can_not_be_asked_for_history_is_named() {
     // Nobody listens there.
     let client = Client::new("http://127.0.0.1:1", "ws://127.0.0.1:1");
-    let refused = read::history(&client, (Pubkey::new_unique(), 0), 10).await.expect_err("no node");
+    let nobody = Own { authority: Pubkey::new_unique(), margin: Pubkey::new_unique() };
+    let refused = read::history(&client, nobody, 10).await.expect_err("no node");
     assert!(format!("{refused:#}").contains("getSignaturesForAddress"), "{refused:#}");
 }

@@ -1,12 +1,18 @@
 //! A chain with one trader close to the edge and one far from it.
 
 use bulwark_keeper::report::{Identity, Report, ReportOptions, Shock};
+use bulwark_keeper::roles::Own;
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::MarketContext;
 use bulwark_tests::fixtures::{DOLLAR, SOL_ASSET};
-use bulwark_tests::{SOL, Trader, World};
+use bulwark_tests::{SOL, Signer as _, Trader, World};
+
+/// A trader as a keeper.
+pub fn whose(trader: &Trader) -> Own {
+    Own { authority: trader.key.pubkey(), margin: trader.margin }
+}
 
 /// Everything that a report is computed from.
 pub type Read = (MarketContext, Vec<(Pubkey, Box<MarginAccount>)>);

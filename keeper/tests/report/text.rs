@@ -2,15 +2,16 @@
 
 use bulwark_keeper::report::Identity;
 use bulwark_keeper::report::history::Entries;
-use bulwark_tests::Signer;
+use bulwark_keeper::roles::Own;
+use bulwark_sdk::Pubkey;
 use serde_json::Value;
 
-use crate::scene::{edge_and_rock, report_on};
+use crate::scene::{edge_and_rock, report_on, whose};
 
 #[test]
 fn the_text_has_its_tables_and_their_columns() {
     let (world, edge, rock) = edge_and_rock();
-    let identity = Identity { authority: rock.key.pubkey(), sub_id: 0, history: Ok(Entries::default()) };
+    let identity = Identity { own: whose(&rock), history: Ok(Entries::default()) };
     let text = report_on(&world, &[&edge, &rock], (Some(&identity), &[-10, 5])).to_string();
     let columns: Vec<Vec<&str>> = text
         .lines()
@@ -62,13 +63,13 @@ fn the_text_has_its_tables_and_their_columns() {
 fn a_history_that_can_not_be_read_says_why_and_spoils_nothing_else() {
     let (world, edge, rock) = edge_and_rock();
     let history = Err("the node keeps none".to_string());
-    let identity = Identity { authority: rock.key.pubkey(), sub_id: 0, history };
+    let identity = Identity { own: whose(&rock), history };
     let report = report_on(&world, &[&edge, &rock], (Some(&identity), &[5]));
     let text = report.to_string();
     assert!(text.contains("Earnings: not known: the node keeps none"), "{text}");
     let own = report.own.expect("own");
     assert!(own.holdings.is_some() && own.earnings.is_none());
-    let closed = Identity { sub_id: 9, ..identity };
+    let closed = Identity { own: Own { margin: Pubkey::default(), ..identity.own }, ..identity };
     assert!(report_on(&world, &[&edge], (Some(&closed), &[])).to_string().contains("not open"));
     assert!(report_on(&world, &[&edge], (None, &[])).to_string().contains("no key is configured"));
 }

@@ -135,6 +135,35 @@ fn claims_that_are_worth_the_debt_are_paid_first_and_nobody_else_pays() {
 }
 
 #[test]
+fn a_claim_on_a_market_that_settles_is_waited_for_until_its_positions_are_settled() {
+    let mut world = World::new();
+    let longs = [20_000, 30_000].map(|worth| holder(&mut world, 50_000, (SOL, Side::Long), worth));
+    ruined(&mut world, 100_000);
+    world.settle_price(SOL, at(SOL, 1_100));
+    world.set_price(BTC, at(BTC, 1_000));
+    drain(&mut world, SOL, 100_000 * DOLLAR);
+    let mut bot = keeper(&mut world);
+    bot.rounds(&mut world, 5);
+    assert!(world.market(SOL).core.is_settling());
+    // One of those who won is owed a thousand dollars, and owes five thousand for BTC.
+    let who = longs[0].margin;
+    world.settle(&who, SOL).expect("settle_position");
+    assert!(world.margin(&who).position_in(SOL).is_some_and(|p| p.is_claim()));
+    let has = world.margin(&who).quote.units_or_zero() / DOLLAR;
+    indebt(&mut world, &longs[0], has + 5_000, BTC);
+    world.advance(1);
+    print(&mut world, BTC, at(BTC, 1_000));
+    assert_eq!(bot.find(&world), [], "what the claim will bring is not known yet");
+    let mut settled = world.fork();
+    settled.settle(&longs[1].margin, SOL).expect("settle_position");
+    assert_eq!(bot.find(&settled), [Work::Resolve(who, BTC)]);
+    bot.roles = bulwark_keeper::config::Roles::default();
+    let did = bot.rounds(&mut world, 12);
+    assert!(did.iter().any(|(work, _)| *work == Work::Resolve(who, BTC)), "{did:?}");
+    assert!(!owes(&world, &who) && !holds(&world, &who, SOL));
+}
+
+#[test]
 fn a_market_whose_money_is_used_up_is_rebalanced() {
     let mut world = World::new();
     let mut bot = keeper(&mut world);

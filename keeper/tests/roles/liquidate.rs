@@ -239,6 +239,40 @@ fn a_position_of_its_own_on_the_same_side_is_what_it_was_after_a_takeover() {
     assert_eq!(lots(&world, &bot.trader.margin, SOL), held);
 }
 
+#[test]
+fn a_takeover_beside_its_own_position_is_judged_by_what_it_brings_and_not_by_what_is_realised() {
+    // Its own position is half as large as what it takes over, and has lost or won much.
+    for opened_at in [1_000, 1_035, 1_060] {
+        let (mut world, victim, price) = scene(Side::Short);
+        let mut own = world.fork();
+        own.set_price(SOL, at(SOL, opened_at));
+        let trader = holder(&mut own, 50_000, (SOL, Side::Short), 50_000);
+        world = own;
+        let mut bot = Bot::of(trader).only([Role::Liquidate]);
+        let owns = |world: &World, bot: &Bot| bot.purse(world).quote.0 + world.pnl(&bot.trader.margin, SOL);
+        let mut taken = 0;
+        for _ in 0..TAKEOVER_SLOTS {
+            world.advance(1);
+            world.set_price(SOL, price);
+            let before = owns(&world, &bot);
+            for (_, did) in bot.round(&mut world) {
+                let Did::Done(outcome, earned) = did else { continue };
+                let fills = liquidations(&outcome);
+                if fills.iter().any(|fill| fill.kind == LiquidationKind::Takeover) {
+                    taken += 1;
+                    let brought = owns(&world, &bot) - before;
+                    assert!(
+                        (brought - earned).abs() <= 8 && earned > 0,
+                        "{brought} came, {earned} were seen"
+                    );
+                }
+            }
+        }
+        assert!(taken > 0, "opened at {opened_at}");
+        assert!(!in_trouble(&world, &victim.margin));
+    }
+}
+
 /// Long 100,000 dollars of SOL and 60,000 of BTC on 9,500, both fallen; longs outweigh shorts in both markets.
 fn two_positions() -> (World, Trader) {
     let mut world = World::new();

@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use bulwark_localnet::wallets::set_lamports;
 use bulwark_localnet::{Localnet, Options};
 use bulwark_sdk::engine::margin::HealthType;
 use bulwark_sdk::rpc::Client;
@@ -28,6 +29,18 @@ async fn a_reset_begins_anew_at_the_same_address() {
     trader.buy(ONE_SOL).await.unwrap();
     let context = trader.context().await;
     assert!(context.snapshot().health(&context.account, HealthType::Init).unwrap().equity.0 > 0);
+}
+
+#[tokio::test]
+async fn a_network_goes_on_however_much_was_written_to_it() {
+    let (network, client) = network().await;
+    let somebody = solana_keypair::Keypair::new().pubkey();
+    // The chain tells its embedder of each of them, and waits when nobody takes it: after a thousand and some.
+    for lamports in 1..=3_000 {
+        let written = set_lamports(network.cheats(), &somebody, 1_000_000 * lamports);
+        soon(written).await.unwrap();
+    }
+    assert_eq!(client.rpc().get_balance(&somebody).await.unwrap(), 3_000_000_000);
 }
 
 #[tokio::test]

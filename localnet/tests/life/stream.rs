@@ -1,6 +1,7 @@
 //! The stream of events outlives its connection.
 
 use bulwark_sdk::event::Event;
+use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::{EventBatch, Subscription, Update};
 
 use crate::actor::{Actor, DOLLAR, network, soon};
@@ -19,6 +20,29 @@ async fn deposit_seen(events: &mut Subscription<EventBatch>, amount: u64) -> boo
                 }
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn accounts_are_told_as_they_change() {
+    let (network, client) = network().await;
+    let trader = Actor::open(&network, &client, "trader").await;
+    let mut everything = client.everything().await.unwrap();
+    let mut accounts = client.accounts::<MarginAccount>(Vec::new()).await.unwrap();
+    for amount in [5 * DOLLAR, 6 * DOLLAR] {
+        let before = trader.context().await.account.quote.0;
+        let receipt = trader.deposit(amount).await;
+        let Update::Item { slot, value: (key, account) } = soon(accounts.next()).await.unwrap() else {
+            panic!("not lost")
+        };
+        assert_eq!((key, account.quote.0 - before), (trader.margin, i64::try_from(amount).unwrap()));
+        println!("included in {}, told in {slot}", receipt.slot);
+        let told = async {
+            while !matches!(everything.next().await, Some(Update::Item { value: (told, _), .. }) if told == key)
+            {
+            }
+        };
+        soon(told).await;
     }
 }
 

@@ -5,6 +5,7 @@ use bulwark_engine::EngineError;
 use bulwark_engine::auction::TAKEOVER_SLOTS;
 use bulwark_engine::liquidation::{LiquidationReport, PoolFill};
 use bulwark_engine::trade::Order;
+use bulwark_engine::units::Quote;
 
 use crate::health::{Distress, HealthError, Intent, Snapshot};
 
@@ -61,8 +62,9 @@ impl Snapshot<'_> {
         Ok(if late { offer.lots } else { core.reducible(side, (&lot, &offer))? })
     }
 
-    /// Quote units by which taking over so many lots and closing them to the pool at once changes the liquidator's quote
-    /// balance: concession less spread, impact and fee. Everything that the liquidator held there before stays.
+    /// Quote units by which taking over so many lots and closing them to the pool at once changes what the liquidator owns:
+    /// concession less spread, impact and fee. Everything that the liquidator held there before stays, and what part of its
+    /// profit is realised by the way does not count. Without a position there it is the change of the quote balance.
     ///
     /// # Errors
     /// As [`Snapshot::take_over`] and [`Snapshot::quote`].
@@ -77,6 +79,12 @@ impl Snapshot<'_> {
         after.markets.insert(what.0, &taken.market);
         let order = Order { lots: taken.report.lots, limit: None, now: self.now };
         let closed = after.quote(&taken.liquidator, (what.0, Intent::Close), &order)?;
-        Ok(closed.account.quote.minus(accounts[1].quote)?.0)
+        let pnl = |account: &MarginAccount, market: &Snapshot<'_>| {
+            account.position_in(what.0).map_or(Ok(Quote::ZERO), |position| market.pnl(position))
+        };
+        let before = accounts[1].quote.plus(pnl(accounts[1], self)?)?;
+        after.markets.insert(what.0, &closed.market);
+        let left = closed.account.quote.plus(pnl(&closed.account, &after)?)?;
+        Ok(left.minus(before)?.0)
     }
 }

@@ -1,0 +1,77 @@
+//! Prices that fall together, in steps so small that nobody who is watched falls past zero between two of them.
+
+use std::time::Duration;
+
+use bulwark_localnet::Oracles;
+use bulwark_tests::fixtures::{Asset, BTC_ASSET, SOL_ASSET};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::stage::Stage;
+
+/// Parts of a whole.
+const PPM: i64 = 1_000_000;
+/// Largest step, ppm of the price that it begins with.
+pub const LARGEST_STEP_PPM: i64 = 2_500;
+/// The same for a fall that takes its time: more than twice as fast as 13 % in twelve minutes.
+pub const SLOW_STEP_PPM: i64 = 430;
+
+/// A fall of all assets together.
+#[derive(Clone, Copy, Debug)]
+pub struct Fall {
+    /// Where it begins, ppm below the first prices.
+    pub from_ppm: i64,
+    /// Where it ends, ppm below the first prices.
+    pub to_ppm: i64,
+    /// Largest step, ppm of the price that it begins with.
+    pub step_ppm: i64,
+    /// How often there is a step.
+    pub every: Duration,
+}
+
+impl Fall {
+    /// From the first prices to so many ppm below them, a step a second.
+    pub fn of(to_ppm: i64) -> Self {
+        Self { from_ppm: 0, to_ppm, step_ppm: LARGEST_STEP_PPM, every: Duration::from_secs(1) }
+    }
+
+    /// The same, in smaller steps.
+    pub fn slowly(to_ppm: i64) -> Self {
+        Self { step_ppm: SLOW_STEP_PPM, ..Self::of(to_ppm) }
+    }
+
+    /// Goes on from where another one ended.
+    pub fn on(self, to_ppm: i64) -> Self {
+        Self { from_ppm: self.to_ppm, to_ppm, ..self }
+    }
+
+    /// A drop of SOL and BTC at once, to so many ppm below the first prices.
+    pub async fn drop(stage: &Stage, ppm: i64) {
+        for asset in [&SOL_ASSET, &BTC_ASSET] {
+            stage.network.oracles().set(asset.name, below(asset, ppm)).await.unwrap();
+        }
+    }
+
+    /// Prices on the way, ppm below the first ones.
+    fn way(self) -> impl Iterator<Item = i64> {
+        let (far, sign) = ((self.to_ppm - self.from_ppm).abs(), (self.to_ppm - self.from_ppm).signum());
+        let steps = far.div_euclid(self.step_ppm) + i64::from(far.rem_euclid(self.step_ppm) != 0);
+        (1..=steps).map(move |step| self.from_ppm + sign * far * step / steps)
+    }
+
+    /// Moves SOL and BTC, step by step.
+    pub async fn run(self, oracles: &Oracles) {
+        let mut ticks = interval(self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        for ppm in self.way() {
+            ticks.tick().await;
+            for asset in [&SOL_ASSET, &BTC_ASSET] {
+                oracles.set(asset.name, below(asset, ppm)).await.unwrap();
+            }
+        }
+    }
+}
+
+/// So many ppm below an asset's first price, dollars with eight decimals.
+pub fn below(asset: &Asset, ppm: i64) -> i64 {
+    asset.price - asset.price / PPM * ppm
+}

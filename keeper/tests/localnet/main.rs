@@ -1,0 +1,11 @@
+//! The keeper against a local network: a crowd of traders, falling prices, and whoever watches independently of it.
+
+mod crash;
+mod endpoint;
+mod harness;
+mod modes;
+mod oracle;
+mod poison;
+mod restarts;
+mod rivals;
+mod unattended;

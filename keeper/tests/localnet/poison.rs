@@ -1,0 +1,64 @@
+//! An account that nobody can help, among others who can be helped.
+
+use bulwark_keeper::config::{Amount, Config, Limits};
+use bulwark_sdk::engine::units::Side;
+use bulwark_sdk::instruction::{self as ix, Order};
+
+use crate::crash::{require_in_time, tell};
+use crate::harness::crash::Fall;
+use crate::harness::crowd::{Crowd, Member, Plan};
+use crate::harness::keeper::{CAPITAL, Keeper, config};
+use crate::harness::observer::Observer;
+use crate::harness::stage::{DOLLAR, MILLI_SOL, SOL, Stage, options};
+
+/// Lots of a hundred SOL, and lamports of as much.
+const HUNDRED_SOL: u64 = 100_000 * MILLI_SOL;
+
+/// A fall that leaves a debt of more than a thousand dollars, ppm.
+const FALL_PPM: i64 = 30_000;
+
+/// Somebody who owes more than the exchange lends and has only SOL to pay with: a sale that a keeper without room for
+/// collateral can't make.
+async fn debtor(stage: &Stage) -> Member {
+    let plan = Plan {
+        market: SOL,
+        side: Side::Long,
+        lots: 4 * HUNDRED_SOL,
+        quote: 100 * DOLLAR,
+        lamports: HUNDRED_SOL,
+        stop: None,
+    };
+    let member = stage.populate(&[plan]).await.pop().unwrap();
+    Fall::of(FALL_PPM).run(stage.network.oracles()).await;
+    let context = stage.context(&member.margin).await;
+    let order = Order { market: SOL, lots: u64::MAX, limit_price: 0 };
+    let owner = context.account.owner;
+    let close = ix::close_position(&stage.listings, owner, context.margin(), order).unwrap();
+    stage.client.send_refreshed((&context, Some(SOL)), &[close], &[&member.key], &options()).await.unwrap();
+    let owed = -stage.context(&member.margin).await.account.quote.0;
+    assert!(owed > 1_000_000_000, "more than the exchange lends: {owed}");
+    member
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_that_nobody_can_help_does_not_keep_the_others_waiting() {
+    let stage = Stage::start().await;
+    let poisoned = debtor(&stage).await;
+    stage.fund("keeper", CAPITAL).await;
+    Crowd::narrow(16).gather(&stage).await;
+    let limits = Limits { max_collateral: Amount::from(0), ..Limits::default() };
+    let keeper = Keeper::with(Config { limits, ..config(&stage, "keeper") });
+    keeper.at_work().await;
+    keeper.until(|reading| reading.get("backing_off") >= 1).await;
+    let observer = Observer::start(&stage).await;
+    Fall::of(FALL_PPM).on(FALL_PPM + 65_000).run(stage.network.oracles()).await;
+    let seen = observer.calm(&stage).await;
+    let (counted, _) = keeper.stop().await;
+    tell("poisoned", &seen, &counted);
+    assert!(seen.accounts().len() >= 14, "the fall reaches most of them");
+    require_in_time(&seen);
+    assert!(stage.context(&poisoned.margin).await.account.quote.0 < 0, "it still owes");
+    // One second, two, four …: in half a minute no more than half a dozen.
+    let attempts = counted.sum("refusals_total", &[("role", "liquidate"), ("error", "NoAttempt")]);
+    assert!(attempts <= 8, "{attempts}: {}", counted.tell("refusals_total"));
+}
