@@ -56,22 +56,6 @@ async fn a_crash_with_200_accounts_is_worked_off() {
     let (counted, summary) = keeper.stop().await;
     tell("crash", &seen, &counted);
     println!("  {summary:?}");
-    for t in &seen.troubles {
-        let slots = t.until.unwrap_or(seen.slots.1) - t.from;
-        if slots > 25 {
-            let i = members.iter().position(|m| m.margin == t.account);
-            let m = i.map(|i| members[i].plan);
-            println!(
-                "DEBUG {slots} from {} of {:?} {:?} market {:?} sol {:?} insolvent {}",
-                t.from - seen.slots.0,
-                seen.slots.1 - seen.slots.0,
-                i,
-                m.map(|m| m.market),
-                m.map(|m| m.lamports),
-                seen.insolvent.contains(&t.account)
-            );
-        }
-    }
     assert!(seen.accounts().len() > 150, "the fall reaches most of them");
     require_in_time(&seen);
     assert_eq!(counted.ended("unknown") + counted.ended("expired"), 0);

@@ -1,6 +1,7 @@
 //! The keeper against a local network: a crowd of traders, falling prices, and whoever watches independently of it.
 
 mod crash;
+mod day;
 mod endpoint;
 mod harness;
 mod modes;

@@ -17,9 +17,8 @@ const HUNDRED_SOL: u64 = 100_000 * MILLI_SOL;
 /// A fall that leaves a debt of more than a thousand dollars, ppm.
 const FALL_PPM: i64 = 30_000;
 
-/// Somebody who owes more than the exchange lends and has only SOL to pay with: a sale that a keeper without room for
-/// collateral can't make.
-async fn debtor(stage: &Stage) -> Member {
+/// Somebody with SOL in the account and hardly anything else, who is going to lose more than a thousand dollars.
+async fn speculator(stage: &Stage) -> Member {
     let plan = Plan {
         market: SOL,
         side: Side::Long,
@@ -28,8 +27,12 @@ async fn debtor(stage: &Stage) -> Member {
         lamports: HUNDRED_SOL,
         stop: None,
     };
-    let member = stage.populate(&[plan]).await.pop().unwrap();
-    Fall::of(FALL_PPM).run(stage.network.oracles()).await;
+    stage.populate(&[plan]).await.pop().unwrap()
+}
+
+/// Somebody who owes more than the exchange lends and has only SOL to pay with: a sale that a keeper without room for
+/// collateral can't make.
+async fn ruin(stage: &Stage, member: &Member) {
     let context = stage.context(&member.margin).await;
     let order = Order { market: SOL, lots: u64::MAX, limit_price: 0 };
     let owner = context.account.owner;
@@ -37,21 +40,22 @@ async fn debtor(stage: &Stage) -> Member {
     stage.client.send_refreshed((&context, Some(SOL)), &[close], &[&member.key], &options()).await.unwrap();
     let owed = -stage.context(&member.margin).await.account.quote.0;
     assert!(owed > 1_000_000_000, "more than the exchange lends: {owed}");
-    member
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_account_that_nobody_can_help_does_not_keep_the_others_waiting() {
     let stage = Stage::start().await;
-    let poisoned = debtor(&stage).await;
     stage.fund("keeper", CAPITAL).await;
+    let poisoned = speculator(&stage).await;
     Crowd::narrow(16).gather(&stage).await;
+    Fall::of(FALL_PPM).run(stage.network.oracles()).await;
+    ruin(&stage, &poisoned).await;
     let limits = Limits { max_collateral: Amount::from(0), ..Limits::default() };
     let keeper = Keeper::with(Config { limits, ..config(&stage, "keeper") });
     keeper.at_work().await;
     keeper.until(|reading| reading.get("backing_off") >= 1).await;
     let observer = Observer::start(&stage).await;
-    Fall::of(FALL_PPM).on(FALL_PPM + 65_000).run(stage.network.oracles()).await;
+    Fall::of(FALL_PPM).on(65_000).run(stage.network.oracles()).await;
     let seen = observer.calm(&stage).await;
     let (counted, _) = keeper.stop().await;
     tell("poisoned", &seen, &counted);

@@ -44,11 +44,13 @@ impl Fall {
         Self { from_ppm: self.to_ppm, to_ppm, ..self }
     }
 
-    /// A drop of SOL and BTC at once, to so many ppm below the first prices.
+    /// A drop of SOL and BTC at once, to so many ppm below the first prices. It is printed a second later than whatever was
+    /// printed before, so that it counts at once.
     pub async fn drop(stage: &Stage, ppm: i64) {
         for asset in [&SOL_ASSET, &BTC_ASSET] {
             stage.network.oracles().set(asset.name, below(asset, ppm)).await.unwrap();
         }
+        stage.network.advance(1).await.unwrap();
     }
 
     /// Prices on the way, ppm below the first ones.
