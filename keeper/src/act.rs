@@ -195,7 +195,7 @@ impl Actor {
             self.metrics.fees_lamports.inc_by(lamports);
         }
         match sent {
-            Ok(receipt) => self.done(work, &receipt),
+            Ok(receipt) => self.done(work, &prepared, &receipt),
             Err(error) => self.not_done(work, &error),
         }
     }
@@ -242,11 +242,12 @@ impl Actor {
         None
     }
 
-    fn done(&self, work: &Work, receipt: &Receipt) -> End {
-        let (role, earned) = (work.role(), earnings(&receipt.events, &self.own.margin));
+    /// What it brought is what its simulation brought: a moment lies between the two, `keeper report` reads what was paid.
+    fn done(&self, work: &Work, prepared: &Prepared, receipt: &Receipt) -> End {
+        let (role, earned) = (work.role(), earnings(&prepared.log.events, &self.own.margin));
         self.metrics.transaction(role, Outcome::Confirmed);
         self.metrics.earned(role, u64::try_from(earned).unwrap_or(0));
-        let (signature, slot, units) = (&receipt.signature, receipt.slot, receipt.units);
+        let (signature, slot, units) = (&receipt.signature, receipt.slot, prepared.simulated_units);
         tracing::info!(%work, role = role.as_str(), %signature, slot, units, earned, "done");
         End::Done { earned }
     }

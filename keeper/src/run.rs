@@ -169,9 +169,9 @@ impl Keeper {
         let poll = Duration::from_millis(self.config.timing.poll_ms);
         let fee = self.config.fee_policy();
         // Signed once: what is not included in time is judged anew, and sent for a higher fee. Should both be included, the
-        // second finds nothing to do.
+        // second finds nothing to do. What it earns is known from the simulation: its log would be another wait.
         let deadline = INCLUDED_WITHIN;
-        let options = rpc::Options { poll, resigns: 0, fee, tables, deadline, ..rpc::Options::default() };
+        let options = rpc::Options { poll, resigns: 0, fee, tables, deadline, log: false, ..rpc::Options::default() };
         Actor {
             client: self.client.clone(),
             signer: Arc::clone(&self.signer),

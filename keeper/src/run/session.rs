@@ -30,6 +30,8 @@ use stream::{Stream, numbered};
 
 /// Slots that the clock may go back: a node that is behind another one. Beyond it is another chain.
 const MAX_STEP_BACK: u64 = 150;
+/// Times in a row that the clock is that far back before it is believed.
+const BELIEVED: u32 = 4;
 /// What may wait to be heard.
 const QUEUE: usize = 64;
 /// Wait after a snapshot that failed.
@@ -61,6 +63,8 @@ pub(super) struct Session<'a> {
     /// When the last snapshot was asked for; none while one is under way.
     asked: Option<Instant>,
     idle: u32,
+    /// How often in a row the clock was far behind what was heard before.
+    behind: u32,
 }
 
 impl<'a> Session<'a> {
@@ -87,6 +91,7 @@ impl<'a> Session<'a> {
             synced: false,
             asked: None,
             idle: 0,
+            behind: 0,
         })
     }
 
@@ -230,9 +235,16 @@ impl<'a> Session<'a> {
         }
         let moment = self.state.moment;
         if moment.slot.saturating_add(MAX_STEP_BACK) < before.slot {
+            // One answer may be of a node that is far behind the others; a chain that has begun anew stays there.
+            self.behind += 1;
+            self.state.moment = before;
+            if self.behind < BELIEVED {
+                return None;
+            }
             self.keeper.health.forget_clock();
             return Some(End::Anew("the chain has begun anew"));
         }
+        self.behind = 0;
         self.keeper.health.heard_clock(moment.slot, moment.now);
         self.state.foresee();
         let legs: Vec<Leg> = self.state.legs().collect();

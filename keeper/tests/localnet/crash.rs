@@ -48,7 +48,7 @@ pub fn require_in_time(seen: &Chronicle) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crash_with_200_accounts_is_worked_off() {
     let stage = Stage::start().await;
-    let members = Crowd::wide(200).gather(&stage).await;
+    Crowd::wide(200).gather(&stage).await;
     let keeper = Keeper::start(&stage).await;
     let observer = Observer::start(&stage).await;
     Fall::slowly(130_000).run(stage.network.oracles()).await;

@@ -22,6 +22,7 @@ async fn connections_that_are_cut_in_a_crash_cost_nobody_anything() {
     fall.run(stage.network.oracles()).await;
     let seen = observer.calm(&stage).await;
     keeper.at_work().await;
+    assert_eq!(keeper.problems(), Vec::<String>::new(), "/healthz is content");
     let (counted, _) = keeper.stop().await;
     tell("cut", &seen, &counted);
     assert!(seen.accounts().len() >= 20, "the fall reaches most of them");

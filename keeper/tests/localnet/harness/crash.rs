@@ -12,8 +12,8 @@ use super::stage::Stage;
 const PPM: i64 = 1_000_000;
 /// Largest step, ppm of the price that it begins with.
 pub const LARGEST_STEP_PPM: i64 = 2_500;
-/// The same for a fall that takes its time: more than twice as fast as 13 % in twelve minutes.
-pub const SLOW_STEP_PPM: i64 = 430;
+/// The same for a fall that takes its time: almost five times as fast as 13 % in twelve minutes.
+pub const SLOW_STEP_PPM: i64 = 870;
 
 /// A fall of all assets together.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,8 @@
 //!
 //! Three in four are long SOL, where longs are the heavy side and the pool takes them back at once; one in four is long
 //! BTC, where a bystander's short is heavier, so that somebody has to take them over. One in ten has half its margin in
-//! SOL, and one in twenty a stop-loss that comes before its trouble.
+//! SOL, and one in twenty a stop-loss that comes before its trouble. One in four is large: it is restored part by part as
+//! the price falls, while the others are closed whole.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,9 @@ const COSTS_PPM: u64 = 3_000;
 const SOL_LOTS: u64 = 28_000 * MILLI_SOL;
 /// Lots of a position in BTC.
 const BTC_LOTS: u64 = 90 * MILLI_BTC;
+/// What most hold: about twelve dollars, of which little is ever left to be restored.
+const SMALL_SOL_LOTS: u64 = 80 * MILLI_SOL;
+const SMALL_BTC_LOTS: u64 = MILLI_BTC / 5;
 /// How far below the first price a stop-loss waits, ppm.
 const STOP_PPM: u64 = 20_000;
 /// How far a price may be from a market's to fill a stop-loss, ppm.
@@ -119,7 +123,13 @@ impl Crowd {
 
 /// What the `i`-th of a crowd holds, with a margin of so many ppm of its notional.
 pub fn plan(all: &MarketContext, i: u64, margin_ppm: u64) -> Plan {
-    let (market, lots) = if i % 4 == 3 { (BTC, BTC_LOTS) } else { (SOL, SOL_LOTS) };
+    let large = i % 8 == 0 || i % 8 == 3;
+    let (market, lots) = match (i % 4 == 3, large) {
+        (true, true) => (BTC, BTC_LOTS),
+        (true, false) => (BTC, SMALL_BTC_LOTS),
+        (false, true) => (SOL, SOL_LOTS),
+        (false, false) => (SOL, SMALL_SOL_LOTS),
+    };
     let core = &all.markets[&market].core;
     let notional = core.mark().mul_floor(lots).unwrap();
     let margin = notional / PPM * (margin_ppm + COSTS_PPM);

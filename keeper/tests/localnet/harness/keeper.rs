@@ -18,7 +18,7 @@ pub const CAPITAL: u64 = 200_000;
 /// A running keeper.
 pub struct Keeper {
     metrics: Arc<Metrics>,
-    pub health: Arc<Health>,
+    health: Arc<Health>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<anyhow::Result<Summary>>,
 }

@@ -47,7 +47,7 @@ impl Client {
             let transaction = VersionedTransaction::try_new(prepared.message(blockhash)?, signers)?;
             if let Fate::Landed { slot, result } = self.deliver(&transaction, last_height, options).await? {
                 let signature = signature_of(&transaction);
-                return self.receipt(prepared, (signature, slot, result), options.poll).await;
+                return self.receipt(prepared, (signature, slot, result), options).await;
             }
         }
         Err(SendError::Expired(options.resigns.saturating_add(1)))
@@ -107,9 +107,12 @@ impl Client {
         &self,
         prepared: &Prepared,
         (signature, slot, result): (Signature, u64, Result<(), TransactionError>),
-        poll: Duration,
+        options: &Options,
     ) -> Result<Receipt, SendError> {
-        let trace = self.trace(signature, poll).await;
+        let trace = match options.log || result.is_err() {
+            true => self.trace(signature, options.poll).await,
+            false => None,
+        };
         if let Err(error) = result {
             return Err(prepared
                 .failure(error, trace.unwrap_or(Trace { signature: Some(signature), ..Trace::default() })));

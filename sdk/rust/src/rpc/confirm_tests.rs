@@ -33,6 +33,15 @@ async fn it_is_sent_again_until_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn without_its_log_a_receipt_names_no_events_and_says_so() {
+    let look: Look = |_, _, _| Ok(landed(5, None));
+    let (_, sent) = send(Chain::default(), look, Options { log: false, ..options() }).await;
+    let receipt = sent.unwrap();
+    assert_eq!((receipt.slot, receipt.units, receipt.complete), (5, None, false));
+    assert!(receipt.events.is_empty());
+}
+
+#[tokio::test]
 async fn it_is_signed_anew_once_the_old_one_can_not_land_any_more() {
     // The first blockhash is good up to height 10; the second one is included.
     let look: Look = |chain, signature, _| {

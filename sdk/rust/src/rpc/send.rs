@@ -40,13 +40,15 @@ pub struct Options {
     /// How long one blockhash may take to be included or to expire, before [`SendError::Unknown`]: a chain that stands still, or
     /// was begun anew, does neither.
     pub deadline: Duration,
+    /// Whether to wait for the log of a transaction that did what it should: without it the receipt names no events.
+    pub log: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let (poll, patience, deadline) =
             (Duration::from_millis(400), Duration::from_secs(60), Duration::from_secs(300));
-        Self { fee: FeePolicy::None, tables: Vec::new(), resigns: 2, poll, patience, deadline }
+        Self { fee: FeePolicy::None, tables: Vec::new(), resigns: 2, poll, patience, deadline, log: true }
     }
 }
 
