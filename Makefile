@@ -58,6 +58,10 @@ bench-check: binaries ## the same, and fail when one is more than 2 % above benc
 bench-write: binaries ## the same, and rewrite bench/cu.md
 	$(TARGET)/debug/bulwark-bench --write
 
+.PHONY: bench-keeper
+bench-keeper: setup ## what 100,000 margin accounts cost the keeper; fails when a bound does not hold
+	cargo bench --quiet -p bulwark-keeper-bench --locked
+
 .PHONY: idl idl-check
 idl: setup ## the interface description for clients, to idl/bulwark.json
 	scripts/idl.sh

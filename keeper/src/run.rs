@@ -171,7 +171,8 @@ impl Keeper {
         // Signed once: what is not included in time is judged anew, and sent for a higher fee. Should both be included, the
         // second finds nothing to do. What it earns is known from the simulation: its log would be another wait.
         let deadline = INCLUDED_WITHIN;
-        let options = rpc::Options { poll, resigns: 0, fee, tables, deadline, log: false, ..rpc::Options::default() };
+        let options =
+            rpc::Options { poll, resigns: 0, fee, tables, deadline, log: false, ..rpc::Options::default() };
         Actor {
             client: self.client.clone(),
             signer: Arc::clone(&self.signer),

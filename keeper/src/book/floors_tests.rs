@@ -5,7 +5,7 @@ use std::cell::Cell;
 use bulwark_sdk::engine::margin::RiskGroups;
 
 use super::*;
-use crate::book::tests::crowd::{Crowd, Dice, carry};
+use bulwark_keeper_bench::{Crowd, Dice, carry};
 
 thread_local! {
     /// How many times the slack is given away.

@@ -12,10 +12,7 @@ use super::floors::GENEROSITY;
 use super::standing::Rank;
 use super::{Book, Standing, is_indebted};
 
-#[path = "../../benches/book/crowd.rs"]
-pub(super) mod crowd;
-
-use crowd::{Crowd, Dice, MARKETS, VAULTS, carry};
+use bulwark_keeper_bench::{Crowd, Dice, MARKETS, VAULTS, carry};
 
 const SLOT: u64 = 1_000;
 

@@ -13,14 +13,14 @@ use bulwark_tests::walk::stage::{ACCOUNTS, Stage};
 pub struct Chain {
     exchange: Box<Exchange>,
     pub markets: Vec<Box<Market>>,
-    pub vaults: Vec<Box<Vault>>,
+    pub vaults: Vec<Vault>,
     accounts: Vec<(Pubkey, Option<Vec<u8>>)>,
     pub now: i64,
     pub slot: u64,
 }
 
 /// What moves without an account.
-pub type Prices = (Vec<Box<Market>>, Vec<Box<Vault>>, i64);
+pub type Prices = (Vec<Box<Market>>, Vec<Vault>, i64);
 
 /// Something that the book is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Chain {
             |key: &Pubkey| world.svm.get_account(key).filter(|a| a.lamports > 0 && !a.data.is_empty());
         Self {
             markets: exchange.markets().map(|index| world.market(index)).collect(),
-            vaults: (0..exchange.vault_count).map(|index| world.vault(index)).collect(),
+            vaults: (0..exchange.vault_count).map(|index| *world.vault(index)).collect(),
             accounts: keys.map(|key| (key, bytes(&key).map(|account| account.data))).collect(),
             now: world.now(),
             slot: world.slot(),
@@ -105,7 +105,7 @@ impl Chain {
         Snapshot {
             exchange: &self.exchange,
             markets: self.markets.iter().map(|market| (market.index, &**market)).collect(),
-            vaults: self.vaults.iter().map(|vault| (vault.index, &**vault)).collect(),
+            vaults: self.vaults.iter().map(|vault| (vault.index, vault)).collect(),
             now: self.now,
         }
     }

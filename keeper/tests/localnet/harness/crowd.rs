@@ -7,7 +7,7 @@
 //!
 //! Three in four are long SOL, where longs are the heavy side and the pool takes them back at once; one in four is long
 //! BTC, where a bystander's short is heavier, so that somebody has to take them over. One in ten has half its margin in
-//! SOL, and one in twenty a stop-loss that comes before its trouble. One in four is large: it is restored part by part as
+//! SOL, and one in twenty a stop-loss that comes before its trouble. One in eight is large: it is restored part by part as
 //! the price falls, while the others are closed whole.
 
 use std::collections::BTreeMap;
@@ -123,7 +123,7 @@ impl Crowd {
 
 /// What the `i`-th of a crowd holds, with a margin of so many ppm of its notional.
 pub fn plan(all: &MarketContext, i: u64, margin_ppm: u64) -> Plan {
-    let large = i % 8 == 0 || i % 8 == 3;
+    let large = [0, 3].contains(&(i % 16));
     let (market, lots) = match (i % 4 == 3, large) {
         (true, true) => (BTC, BTC_LOTS),
         (true, false) => (BTC, SMALL_BTC_LOTS),

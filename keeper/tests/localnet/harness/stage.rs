@@ -12,6 +12,7 @@ use bulwark_sdk::rpc::{self, Client, CommitmentConfig, Context};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
+use tokio::sync::{Mutex, MutexGuard};
 
 /// Market of SOL.
 pub const SOL: u16 = 0;
@@ -28,11 +29,15 @@ pub const MILLI_BTC: u64 = 100_000_000;
 /// Longest wait for anything that has no time of its own.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
+/// Held by the test whose network it is: what is measured in slots is measured on a machine that does nothing else.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
 /// A network and a client that sees what was processed last.
 pub struct Stage {
     pub network: Localnet,
     pub client: Client,
     pub listings: Listings,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// How tests send: they look often.
@@ -51,11 +56,12 @@ impl Stage {
         if let Ok(filter) = std::env::var("RUST_LOG") {
             let _ = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).try_init();
         }
+        let alone = ALONE.lock().await;
         let network = Localnet::start(Options::for_tests()).await.unwrap_or_else(|error| panic!("{error:#}"));
         let urls = network.description();
         let client = Client::with_commitment(&urls.rpc_url, &urls.ws_url, CommitmentConfig::processed());
         let listings = client.listings().await.unwrap();
-        Self { network, client, listings }
+        Self { network, client, listings, _alone: alone }
     }
 
     /// A funded wallet's margin account 0, opened with so many dollars in it.

@@ -1,9 +1,7 @@
 //! What a hundred thousand margin accounts cost: memory, full judgements, and price updates of the market that nearly everybody
 //! holds, through the book and by judging everybody in the same run. Ends with an error if a bound does not hold.
 //!
-//! `cargo bench -p bulwark-keeper --bench book`. Without `--bench` (as tests run it) the crowd is small and nothing is bound.
-
-mod crowd;
+//! `make bench-keeper`. Without `--bench` (as tests run it) the crowd is small and nothing is bound.
 
 use std::collections::BTreeSet;
 use std::hint::black_box;
@@ -11,9 +9,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use bulwark_keeper::book::Book;
+use bulwark_keeper_bench::{Crowd, MARKETS};
 use bulwark_sdk::Pubkey;
 use criterion::Criterion;
-use crowd::Crowd;
 
 /// Accounts.
 const ACCOUNTS: usize = 100_000;
@@ -64,7 +62,7 @@ fn fill(crowd: &mut Crowd) -> Book {
         for (key, account) in accounts {
             assert!(book.insert(key, (account, SLOT), (&snapshot, SLOT)));
         }
-        (0..crowd::MARKETS).for_each(|market| _ = book.market_moved(market, &snapshot, SLOT));
+        (0..MARKETS).for_each(|market| _ = book.market_moved(market, &snapshot, SLOT));
     });
     println!("{count} accounts filed and judged in {} ms", took.as_millis());
     book

@@ -64,10 +64,15 @@ impl Dice {
 
 /// The exchange and its accounts.
 pub struct Crowd {
+    /// The exchange.
     pub exchange: Box<Exchange>,
+    /// Markets by index.
     pub markets: Vec<Box<Market>>,
+    /// Vaults by index.
     pub vaults: Vec<Vault>,
+    /// Margin accounts.
     pub accounts: Vec<(Pubkey, Box<MarginAccount>)>,
+    /// Clock, unix seconds.
     pub now: i64,
 }
 
