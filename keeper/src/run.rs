@@ -26,6 +26,7 @@ use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::roles::Own;
 use crate::rules::Rules;
+use crate::source::RpcSource;
 
 use session::{End, Session};
 
@@ -98,7 +99,9 @@ impl Keeper {
     ) -> Result<End> {
         self.require_cluster().await?;
         let tables = self.tables().await?;
-        let mut session = Session::open(self).await?;
+        // It listens before anything is read, so that nothing is missed.
+        let source = RpcSource::connect(self.client.clone()).await?;
+        let mut session = Session::open(self, source).await?;
         let rules = session.rules.clone();
         if dispatcher.is_none() {
             self.open_account().await?;

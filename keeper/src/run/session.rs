@@ -16,7 +16,7 @@ use crate::dispatch::Dispatcher;
 use crate::oracles::Oracles;
 use crate::roles::{self, Swept, View};
 use crate::rules::Rules;
-use crate::source::{Notice, RpcSource, Snapshot, Source};
+use crate::source::{Notice, Snapshot, Source};
 use crate::state::{Part, State};
 use crate::work::Work;
 
@@ -47,10 +47,10 @@ pub(super) enum End {
     Anew(&'static str),
 }
 
-pub(super) struct Session<'a> {
+pub(super) struct Session<'a, S> {
     keeper: &'a Keeper,
     pub(super) rules: Rules,
-    source: RpcSource,
+    source: S,
     state: State,
     book: Book,
     swept: Swept,
@@ -67,11 +67,10 @@ pub(super) struct Session<'a> {
     behind: u32,
 }
 
-impl<'a> Session<'a> {
-    /// Subscribes, then reads the exchange; the margin accounts come with the first snapshot.
-    pub(super) async fn open(keeper: &'a Keeper) -> Result<Self> {
+impl<'a, S: Source> Session<'a, S> {
+    /// Reads the exchange; the margin accounts come with the first snapshot of a source that listens already.
+    pub(super) async fn open(keeper: &'a Keeper, source: S) -> Result<Self> {
         let (client, config) = (&keeper.client, &keeper.config);
-        let source = RpcSource::connect(client.clone()).await?;
         let listings = client.listings().await.context("reading the listings")?;
         let context = client.market_context(&listings).await.context("reading the exchange")?;
         let rules = Rules::new(config, context.exchange.quote_decimals)?;

@@ -7,7 +7,7 @@ use super::Session;
 use crate::dispatch::Dispatcher;
 use crate::roles;
 
-impl<'a> Session<'a> {
+impl<S> Session<'_, S> {
     pub(super) fn measure(&self, dispatcher: &mut Dispatcher) {
         let (metrics, moment) = (&self.keeper.metrics, self.state.moment);
         metrics.accounts.set(self.book.len());
