@@ -1,7 +1,7 @@
 //! All margin accounts in memory, and how each of them stands.
 //!
 //! A price update concerns everybody who holds the market, and nearly nobody changes his standing by it. So a judgement leaves
-//! behind how far each leg of the account may fall before it has to be repeated ([`floors`], with the proof), and
+//! behind how far each leg of the account may fall before it has to be repeated (`floors`, with the proof), and
 //! an update compares two numbers with a flat array of such floors and judges those who are below one. Nobody in
 //! trouble is missed by that; who is merely near is judged again and gets new floors.
 //!
