@@ -61,7 +61,7 @@ async fn a_day_passes_without_a_missed_crank_and_without_growing_memory() {
     let (stage, folder) = (Stage::start().await, folder("day"));
     stage.fund("keeper", CAPITAL).await;
     // Three stop-losses among them, and margin that a fall of 3 % leaves alone.
-    Crowd { count: 60, margins_ppm: (150_000, 200_000) }.gather(&stage).await;
+    Crowd { count: 60, margins_ppm: (150_000, 200_000), large: false }.gather(&stage).await;
     stage.fund("trader2", 100_000).await;
     assert_eq!(triggers(&stage).await, 3);
     let keeper = Process::start(&stage, ("keeper", &folder), &[]);

@@ -7,6 +7,7 @@ use crate::harness::crash::{Fall, below};
 use crate::harness::crowd::{Crowd, DROP_PPM};
 use crate::harness::keeper::Keeper;
 use crate::harness::observer::Observer;
+use crate::harness::reading::Reading;
 use crate::harness::stage::Stage;
 use bulwark_tests::fixtures::SOL_ASSET;
 
@@ -24,8 +25,10 @@ async fn nothing_is_tried_at_a_price_that_is_gone_and_all_is_done_once_it_is_bac
     let (before, lamports) = (keeper.reading(), keeper.reading().get("own_lamports"));
     let observer = Observer::start(&stage).await;
     Fall::drop(&stage, DROP_PPM).await;
-    let btc = observer.calm(&stage).await;
-    assert_eq!(btc.accounts().len(), 3, "one in four holds BTC");
+    observer.calm(&stage).await;
+    let done =
+        |after: &Reading, before: &Reading| after.confirmed("liquidate") - before.confirmed("liquidate");
+    assert!(done(&keeper.reading(), &before) >= 3, "one in four holds BTC");
     // A price that nobody prints is asked for nothing: no refresh, no liquidation, no trigger.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let frozen = keeper.reading();
@@ -40,7 +43,8 @@ async fn nothing_is_tried_at_a_price_that_is_gone_and_all_is_done_once_it_is_bac
     let seen = observer.calm(&stage).await;
     let (counted, _) = keeper.stop().await;
     tell("frozen", &seen, &counted);
-    assert_eq!(seen.accounts().len(), 9, "three in four hold SOL");
-    assert!(seen.durations().last().is_some_and(|slots| *slots <= IN_TIME));
+    // Some are closed before anybody sees them in trouble.
+    assert!(done(&counted, &frozen) >= 9, "three in four hold SOL");
+    assert!(seen.durations().iter().all(|slots| *slots <= IN_TIME));
     require_no_harm(&seen);
 }

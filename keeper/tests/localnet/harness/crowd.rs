@@ -7,7 +7,7 @@
 //!
 //! Three in four are long SOL, where longs are the heavy side and the pool takes them back at once; one in four is long
 //! BTC, where a bystander's short is heavier, so that somebody has to take them over. One in ten has half its margin in
-//! SOL, and one in twenty a stop-loss that comes before its trouble. One in eight is large: it is restored part by part as
+//! SOL, and one in twenty a stop-loss that comes before its trouble. Of a wide crowd one in eight is large: it is restored part by part as
 //! the price falls, while the others are closed whole.
 
 use std::collections::BTreeMap;
@@ -79,28 +79,32 @@ pub struct Crowd {
     pub count: u64,
     /// Margin of the first and of the last, ppm of the notional.
     pub margins_ppm: (u64, u64),
+    /// Whether all are large, or one in eight.
+    pub large: bool,
 }
 
 impl Crowd {
     /// Spread so that a fall of 13 % reaches nine in ten, one after another.
     pub fn wide(count: u64) -> Self {
-        Self { count, margins_ppm: (58_000, 170_000) }
+        Self { count, margins_ppm: (58_000, 170_000), large: false }
     }
 
     /// Spread so that a fall of 6.5 % reaches all, one after another.
     pub fn narrow(count: u64) -> Self {
-        Self { count, margins_ppm: (60_000, 92_000) }
+        Self { count, margins_ppm: (60_000, 92_000), large: true }
     }
 
     /// All of them fall together, by a drop of [`DROP_PPM`] at once that makes nobody insolvent.
     pub fn tight(count: u64) -> Self {
-        Self { count, margins_ppm: (71_000, 78_000) }
+        Self { count, margins_ppm: (71_000, 78_000), large: false }
     }
 
     /// What they hold, the most leveraged ones first.
     fn plans(self, all: &MarketContext) -> Vec<Plan> {
         let (least, most) = self.margins_ppm;
-        (0..self.count).map(|i| plan(all, i, least + (most - least) * i / self.count)).collect()
+        let margin = |i| least + (most - least) * i / self.count;
+        let large = |i| self.large || [0, 3].contains(&(i % 16));
+        (0..self.count).map(|i| plan(all, i, (margin(i), large(i)))).collect()
     }
 
     /// Bystanders who make BTC's short side the heavier one, then all of them.
@@ -121,9 +125,8 @@ impl Crowd {
     }
 }
 
-/// What the `i`-th of a crowd holds, with a margin of so many ppm of its notional.
-pub fn plan(all: &MarketContext, i: u64, margin_ppm: u64) -> Plan {
-    let large = [0, 3].contains(&(i % 16));
+/// What the `i`-th of a crowd holds, large or small, with a margin of so many ppm of its notional.
+fn plan(all: &MarketContext, i: u64, (margin_ppm, large): (u64, bool)) -> Plan {
     let (market, lots) = match (i % 4 == 3, large) {
         (true, true) => (BTC, BTC_LOTS),
         (true, false) => (BTC, SMALL_BTC_LOTS),
