@@ -4,6 +4,7 @@
 //! identity I1 is checked after every transaction, successful or not.
 
 pub mod actors;
+pub mod copies;
 pub mod crash;
 pub mod crowd;
 pub mod distress;
@@ -22,6 +23,7 @@ pub mod walk;
 pub mod world;
 
 pub use actors::Trader;
+pub use copies::Copies;
 pub use fixtures::{BTC, SOL, SOL_VAULT};
 pub use multisig::Multisig;
 pub use solana_keypair::Keypair;

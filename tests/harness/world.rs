@@ -24,6 +24,7 @@ use solana_message::Message;
 use solana_signer::Signer;
 use solana_transaction::Transaction;
 
+use crate::copies::Copies;
 use crate::fixtures::{self, BTC_ASSET, DOLLAR, GENESIS, QUOTE_DECIMALS, SOL_ASSET};
 use crate::ledger;
 
@@ -422,15 +423,7 @@ impl World {
 
     /// Asks the SDK about everything that is listed, as it is now.
     pub fn ask<T>(&self, question: impl FnOnce(&Snapshot<'_>) -> T) -> T {
-        let exchange = self.exchange();
-        let markets: Vec<_> = exchange.markets().map(|i| self.market(i)).collect();
-        let vaults: Vec<_> = (0..exchange.vault_count).map(|i| self.vault(i)).collect();
-        question(&Snapshot {
-            exchange: &exchange,
-            markets: markets.iter().map(|m| (m.index, &**m)).collect(),
-            vaults: vaults.iter().map(|v| (v.index, &**v)).collect(),
-            now: self.now(),
-        })
+        question(&Copies::of(self).snapshot())
     }
 }
 

@@ -28,8 +28,9 @@ pub fn built(instruction: &Instruction) -> Value {
 
 /// The listings of a scene; every token is of SPL Token.
 pub fn listings(scene: &Scene) -> Listings {
-    let vaults = scene.vaults.iter().map(|vault| VaultListing::of_mint(vault.mint, address::TOKEN_PROGRAM));
-    Listings::new(vaults.collect(), &scene.exchange)
+    let vaults =
+        scene.copies.vaults.iter().map(|vault| VaultListing::of_mint(vault.mint, address::TOKEN_PROGRAM));
+    Listings::new(vaults.collect(), &scene.copies.exchange)
 }
 
 fn record(name: &str, args: Value, result: Result<Instruction, BuildError>) -> Value {
@@ -57,7 +58,7 @@ struct Desk<'a> {
 impl<'a> Desk<'a> {
     fn of(scene: &'a Scene, number: usize, rng: &mut Rng) -> Self {
         let (address, account) = &scene.accounts[number];
-        let market = scene.markets[rng.index(scene.markets.len())].index;
+        let market = scene.copies.markets[rng.index(scene.copies.markets.len())].index;
         let margin = Margin { address: *address, account };
         Self { listings: listings(scene), margin, market, lots: rng.magnitude(1, 1 << 40), price: rng.word() }
     }
@@ -73,7 +74,7 @@ impl<'a> Desk<'a> {
 
 fn withdraw(scene: &Scene, number: usize, rng: &mut Rng) -> Option<Value> {
     let desk = Desk::of(scene, number, rng);
-    let vault = scene.vaults[rng.index(scene.vaults.len())].index;
+    let vault = scene.copies.vaults[rng.index(scene.copies.vaults.len())].index;
     let (to, amount) = (fixtures::address("destination"), rng.word());
     let args = json!({ "vault": vault, "destination": to.to_string(), "amount": amount.to_string() });
     Some(record("withdraw", args, ix::withdraw(&desk.listings, desk.margin, vault, (to, amount))))
@@ -115,7 +116,7 @@ fn place(scene: &Scene, number: usize, rng: &mut Rng) -> Option<Value> {
         side: Side::Short,
         trigger_price: desk.price / 2,
         order: desk.order(),
-        expiry: scene.now + 60,
+        expiry: scene.copies.now + 60,
     };
     let mut args = desk.args();
     args["kind"] = json!(name);
@@ -175,7 +176,7 @@ fn deleverage(scene: &Scene, number: usize, rng: &mut Rng) -> Option<Value> {
 
 fn collateral(scene: &Scene, number: usize, rng: &mut Rng) -> Option<Value> {
     let (desk, (other, by)) = (Desk::of(scene, number, rng), liquidator(scene, number, rng));
-    let vault = scene.vaults[1 + rng.index(scene.vaults.len() - 1)].index;
+    let vault = scene.copies.vaults[1 + rng.index(scene.copies.vaults.len() - 1)].index;
     let creditor = rng.one_in(3).then_some(desk.market);
     let args = json!({
         "liquidator": other,
@@ -200,7 +201,7 @@ fn resolve(scene: &Scene, number: usize, rng: &mut Rng) -> Option<Value> {
 
 fn refreshes(scene: &Scene, number: usize, rng: &mut Rng) -> Option<Value> {
     let desk = Desk::of(scene, number, rng);
-    let found = scene.snapshot().refresh_account(desk.margin.account, Some(desk.market));
+    let found = scene.copies.snapshot().refresh_account(desk.margin.account, Some(desk.market));
     let all = found.expect("every leg is there").iter().map(built).collect::<Value>();
     Some(json!({ "name": "refresh", "args": { "market": desk.market }, "built": all }))
 }

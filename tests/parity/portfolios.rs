@@ -37,7 +37,7 @@ fn health(health: Health) -> Value {
 /// One account with everything that is said of it.
 pub fn write(scene: &Scene, number: usize, rng: &mut Rng) -> Value {
     let (address, account) = &scene.accounts[number];
-    let snapshot = scene.snapshot();
+    let snapshot = scene.copies.snapshot();
     let healths = [HealthType::Init, HealthType::Maint, HealthType::Withdraw];
     let open = account.positions.iter().filter(|position| position.is_open());
     let positions = open.map(|position| {
@@ -64,7 +64,7 @@ pub fn write(scene: &Scene, number: usize, rng: &mut Rng) -> Value {
 }
 
 fn market(scene: &Scene, rng: &mut Rng) -> u16 {
-    scene.markets[rng.index(scene.markets.len())].index
+    scene.copies.markets[rng.index(scene.copies.markets.len())].index
 }
 
 fn distress(snapshot: &Snapshot<'_>, account: &MarginAccount, slot: u64) -> Value {
@@ -89,11 +89,13 @@ fn quote(scene: &Scene, account: &MarginAccount, rng: &mut Rng) -> Value {
     } else {
         (market(scene, rng), Intent::Open(rng.pick(&[Side::Long, Side::Short])))
     };
-    let Some(market) = scene.markets.iter().find(|market| market.index == index) else { return Value::Null };
+    let Some(market) = scene.copies.markets.iter().find(|market| market.index == index) else {
+        return Value::Null;
+    };
     let step = market.core.params.step;
     let lots = if closes && rng.one_in(2) { u64::MAX } else { rng.magnitude(1, 1 << 20) * step };
-    let snapshot = scene.snapshot();
-    let order = Order { lots, limit: None, now: scene.now };
+    let snapshot = scene.copies.snapshot();
+    let order = Order { lots, limit: None, now: scene.copies.now };
     let preview = snapshot.quote(account, (index, intent), &order);
     let answer = said(preview, |preview| {
         let (report, mut later) = (&preview.report, snapshot.clone());

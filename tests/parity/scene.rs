@@ -4,11 +4,10 @@ use anchor_lang::Discriminator;
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::engine::pool::TrancheKind;
 use bulwark_sdk::engine::price::Age;
-use bulwark_sdk::health::Snapshot;
-use bulwark_sdk::program::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
-use bulwark_tests::World;
+use bulwark_sdk::program::state::{InsuranceFund, MarginAccount, Pool};
 use bulwark_tests::walk::rng::Rng;
 use bulwark_tests::walk::stage::{ACCOUNTS, Stage};
+use bulwark_tests::{Copies, World};
 use bytemuck::Pod;
 use serde_json::{Value, json};
 
@@ -17,20 +16,14 @@ use crate::portfolios;
 
 /// The exchange at a moment.
 pub struct Scene {
-    /// Clock, unix seconds.
-    pub now: i64,
+    /// The exchange with its markets, its vaults and the clock.
+    pub copies: Copies,
     /// Slot.
     pub slot: u64,
-    /// The exchange.
-    pub exchange: Box<Exchange>,
     /// The pool.
     pub pool: Box<Pool>,
     /// The insurance fund.
     pub fund: Box<InsuranceFund>,
-    /// Markets in order.
-    pub markets: Vec<Box<Market>>,
-    /// Vaults in order.
-    pub vaults: Vec<Vault>,
     /// Margin accounts that hold something.
     pub accounts: Vec<(Pubkey, Box<MarginAccount>)>,
 }
@@ -48,36 +41,22 @@ pub fn bytes<T: Pod + Discriminator>(value: &T) -> Vec<u8> {
 impl Scene {
     /// What there is.
     pub fn of(world: &World, stage: &Stage) -> Self {
-        let exchange = world.exchange();
         let known = (0..ACCOUNTS).map(|account| stage.keys[Stage::margin(account)]);
         let open = known
             .filter(|key| world.svm.get_account(key).is_some_and(|a| a.data.len() == MarginAccount::SPACE));
         let accounts = open.map(|key| (key, world.margin(&key))).filter(|(_, account)| !account.is_empty());
         Self {
-            now: world.now(),
+            copies: Copies::of(world),
             slot: world.slot(),
-            markets: exchange.markets().map(|index| world.market(index)).collect(),
-            vaults: (0..exchange.vault_count).map(|index| *world.vault(index)).collect(),
             accounts: accounts.collect(),
             pool: world.pool(),
             fund: world.fund(),
-            exchange,
-        }
-    }
-
-    /// What answers are computed from.
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot {
-            exchange: &self.exchange,
-            markets: self.markets.iter().map(|market| (market.index, &**market)).collect(),
-            vaults: self.vaults.iter().map(|vault| (vault.index, vault)).collect(),
-            now: self.now,
         }
     }
 
     /// Everything that is written down.
     pub fn write(&self, rng: &mut Rng) -> Value {
-        let snapshot = self.snapshot();
+        let snapshot = self.copies.snapshot();
         let shares = |tranche: TrancheKind, rng: &mut Rng| {
             let shares = rng.magnitude(1, 1 << 44);
             let value = snapshot.share_value(&self.pool, tranche, shares);
@@ -92,7 +71,7 @@ impl Scene {
                 nav.releasable.to_string()
             ])
         });
-        let deltas = self.exchange.markets().map(|market| {
+        let deltas = self.copies.exchange.markets().map(|market| {
             portfolios::said(snapshot.pool_delta(market), |delta| {
                 json!([delta.lots.0.to_string(), delta.notional.0.to_string(), delta.equity.0.to_string()])
             })
@@ -100,13 +79,13 @@ impl Scene {
         let old_markets = [Age::Trade, Age::Margin]
             .map(|age| portfolios::said(snapshot.old_markets(age), |legs| portfolios::legs(&legs)));
         json!({
-            "now": self.now.to_string(),
+            "now": self.copies.now.to_string(),
             "slot": self.slot.to_string(),
-            "exchange": account(&*self.exchange),
+            "exchange": account(&*self.copies.exchange),
             "pool": account(&*self.pool),
             "insuranceFund": account(&*self.fund),
-            "markets": self.markets.iter().map(|market| account(&**market)).collect::<Value>(),
-            "vaults": self.vaults.iter().map(account).collect::<Value>(),
+            "markets": self.copies.markets.iter().map(|market| account(&**market)).collect::<Value>(),
+            "vaults": self.copies.vaults.iter().map(account).collect::<Value>(),
             "junior": junior,
             "senior": senior,
             "nav": nav,

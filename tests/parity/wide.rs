@@ -6,6 +6,7 @@ use bulwark_sdk::engine::position::Position;
 use bulwark_sdk::engine::units::{Price, Quote};
 use bulwark_sdk::program::state::{MarginAccount, Market, Vault};
 use bulwark_sdk::{Pubkey, address};
+use bulwark_tests::Copies;
 use bulwark_tests::walk::rng::Rng;
 
 use crate::scene::Scene;
@@ -25,45 +26,42 @@ fn narrow(index: usize) -> u16 {
 pub fn of(scene: &Scene, rng: &mut Rng) -> Scene {
     let markets: Vec<Box<Market>> = (0..MAX_POSITIONS).map(|index| market(scene, index, rng)).collect();
     let vaults: Vec<Vault> = (0..=MAX_COLLATERALS).map(|index| vault(scene, index, rng)).collect();
-    let mut exchange = scene.exchange.clone();
+    let mut exchange = scene.copies.exchange.clone();
     (exchange.market_count, exchange.closed_markets) = (narrow(markets.len()), 0);
     exchange.vault_count = narrow(vaults.len());
     let held: Vec<Position> = positions(scene);
     let accounts = scene.accounts.iter().map(|(key, account)| (*key, widen(account, &held, rng))).collect();
     Scene {
-        now: scene.now,
+        copies: Copies { exchange, markets, vaults, now: scene.copies.now },
         slot: scene.slot,
-        exchange,
         pool: scene.pool.clone(),
         fund: scene.fund.clone(),
-        markets,
-        vaults,
         accounts,
     }
 }
 
 fn market(scene: &Scene, index: usize, rng: &mut Rng) -> Box<Market> {
-    let mut market = scene.markets[index % scene.markets.len()].clone();
+    let mut market = scene.copies.markets[index % scene.copies.markets.len()].clone();
     market.index = narrow(index);
     market.core.oracle.price = near(market.core.oracle.price, rng);
     market.core.oracle.ema = near(market.core.oracle.price, rng);
     market.core.params.risk_group = u8::try_from(rng.below(3)).expect("small");
     if rng.one_in(3) {
         // As young as a keeper would keep it.
-        market.core.oracle.publish_time = scene.now - rng.between(0, 40);
+        market.core.oracle.publish_time = scene.copies.now - rng.between(0, 40);
     }
     market
 }
 
 fn vault(scene: &Scene, index: usize, rng: &mut Rng) -> Vault {
-    let last = scene.vaults.len() - 1;
-    let Some(volatile) = index.checked_sub(1) else { return scene.vaults[0] };
-    let mut vault = scene.vaults[volatile % last + 1];
+    let last = scene.copies.vaults.len() - 1;
+    let Some(volatile) = index.checked_sub(1) else { return scene.copies.vaults[0] };
+    let mut vault = scene.copies.vaults[volatile % last + 1];
     (vault.index, vault.mint) =
         (narrow(index), Pubkey::new_from_array([u8::try_from(index).expect("few"); 32]));
     vault.token_account = address::vault_tokens(&vault.mint);
     vault.core.oracle.price = near(vault.core.oracle.price, rng);
-    vault.core.oracle.publish_time = scene.now - rng.between(0, 60);
+    vault.core.oracle.publish_time = scene.copies.now - rng.between(0, 60);
     vault
 }
 

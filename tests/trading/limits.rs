@@ -7,11 +7,9 @@ use bulwark_sdk::engine::units::{PPM, Side};
 use bulwark_sdk::health::Intent;
 use bulwark_sdk::program::state::{Market, MarketStatus, Pause};
 use bulwark_tests::fixtures::{DOLLAR, PRINT};
-use bulwark_tests::{Trader, World};
+use bulwark_tests::{Copies, Trader, World};
 
-use crate::support::{
-    Copies, Cost, MARKET, close_at, move_uni, open_at, refused, signed, uni_params, uni_world,
-};
+use crate::support::{Cost, MARKET, close_at, move_uni, open_at, refused, signed, uni_params, uni_world};
 
 const STEP: u64 = 1_000_000;
 /// 800 units of base: 100,000 dollars.

@@ -8,9 +8,9 @@ use bulwark_sdk::health::Intent;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::fixtures::{BTC_ASSET, DOLLAR, PRINT, SOL_ASSET};
-use bulwark_tests::{BTC, SOL, Trader, World};
+use bulwark_tests::{BTC, Copies, SOL, Trader, World};
 
-use crate::support::{Copies, Held, MARKET, ceil, move_uni, refresh, refused, uni_params, uni_world};
+use crate::support::{Held, MARKET, ceil, move_uni, refresh, refused, uni_params, uni_world};
 
 const LOTS: u64 = 800_000_000_000;
 

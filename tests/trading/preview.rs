@@ -11,9 +11,9 @@ use bulwark_sdk::program::errors::BulwarkError;
 use bulwark_sdk::program::events::Traded;
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::fixtures::{Asset, DOLLAR};
-use bulwark_tests::{BTC, SOL, Trader, World};
+use bulwark_tests::{BTC, Copies, SOL, Trader, World};
 
-use crate::support::{Copies, Rng, close_at, drain, open_at};
+use crate::support::{Rng, close_at, drain, open_at};
 
 fn named(error: HealthError) -> String {
     match error {

@@ -7,9 +7,8 @@ use bulwark_sdk::engine::market::{Market as Core, MarketParams};
 use bulwark_sdk::engine::trigger::TriggerKind;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
-use bulwark_sdk::health::Snapshot;
 use bulwark_sdk::instruction::{self as ix, Margin, Order, TriggerOrder};
-use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, Pool, Vault};
+use bulwark_sdk::program::state::{MarginAccount, Market, Pool};
 use bulwark_sdk::{Instruction, Pubkey, address};
 use bulwark_tests::fixtures::{Asset, DOLLAR, PRINT};
 pub use bulwark_tests::walk::rng::Rng;
@@ -110,34 +109,6 @@ pub fn refused(world: &mut World, instruction: Instruction, signers: &[&Keypair]
     };
     assert!(failure.is(name), "{what}: {name} was expected: {failure:#?}");
     assert!(state(world) == before, "{what}: a refusal changed something");
-}
-
-/// Copies of everything that an SDK answer needs.
-pub struct Copies {
-    exchange: Box<Exchange>,
-    markets: Vec<Box<Market>>,
-    vaults: Vec<Vault>,
-    now: i64,
-}
-
-impl Copies {
-    /// Reads the chain.
-    pub fn of(world: &World) -> Self {
-        let exchange = world.exchange();
-        let markets = exchange.markets().map(|i| world.market(i)).collect();
-        let vaults = (0..exchange.vault_count).map(|i| *world.vault(i)).collect();
-        Self { exchange, markets, vaults, now: world.now() }
-    }
-
-    /// What the SDK takes.
-    pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot {
-            exchange: &self.exchange,
-            markets: self.markets.iter().map(|m| (m.index, &**m)).collect(),
-            vaults: self.vaults.iter().map(|v| (v.index, v)).collect(),
-            now: self.now,
-        }
-    }
 }
 
 /// The dearer neighbour of a quotient: towards +∞.

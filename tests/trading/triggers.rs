@@ -10,11 +10,11 @@ use bulwark_sdk::event::Event;
 use bulwark_sdk::health::Intent;
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::fixtures::{DOLLAR, PRINT, TRIGGER_FEE};
-use bulwark_tests::{Trader, World};
+use bulwark_tests::{Copies, Trader, World};
 
 use crate::support::{
-    Copies, MARKET, UNI, arm, execute, execute_instruction, mark, move_uni, place, print_now, refresh,
-    refused, state, trigger, uni_world, waiting,
+    MARKET, UNI, arm, execute, execute_instruction, mark, move_uni, place, print_now, refresh, refused,
+    state, trigger, uni_world, waiting,
 };
 
 /// 80 units of base: 10,000 dollars.

@@ -10,9 +10,9 @@ use bulwark_sdk::event::Event;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::fixtures::{DOLLAR, PRINT};
-use bulwark_tests::{Trader, World};
+use bulwark_tests::{Copies, Trader, World};
 
-use crate::support::{Copies, Held, MARKET, free_params, move_uni, refused, signed, uni_world};
+use crate::support::{Held, MARKET, free_params, move_uni, refused, signed, uni_world};
 
 const STEP: u64 = 1_000_000;
 const THIRD: u64 = (1 << 32) / 3;

@@ -9,11 +9,9 @@ use bulwark_sdk::engine::volatility::VolatilityParams;
 use bulwark_sdk::health::Intent;
 use bulwark_sdk::program::state::Market;
 use bulwark_tests::fixtures::{DOLLAR, PRINT};
-use bulwark_tests::{Trader, World};
+use bulwark_tests::{Copies, Trader, World};
 
-use crate::support::{
-    Copies, MARKET, ceil, move_uni, open_at, print_now, refused, signed, uni_params, uni_world,
-};
+use crate::support::{MARKET, ceil, move_uni, open_at, print_now, refused, signed, uni_params, uni_world};
 
 /// 80 units of base: 10,000 dollars.
 const LOTS: u64 = 80_000_000_000;

@@ -5,22 +5,17 @@ use bulwark_sdk::Pubkey;
 use bulwark_sdk::account::decode_copy;
 use bulwark_sdk::engine::EngineError;
 use bulwark_sdk::health::{HealthError, Snapshot};
-use bulwark_sdk::program::state::{Exchange, MarginAccount, Market, Vault};
+use bulwark_sdk::program::state::MarginAccount;
+use bulwark_tests::Copies;
 use bulwark_tests::walk::Walk;
 use bulwark_tests::walk::stage::{ACCOUNTS, Stage};
 
 /// Everything that a judgement is made from, and the bytes of all margin accounts.
 pub struct Chain {
-    exchange: Box<Exchange>,
-    pub markets: Vec<Box<Market>>,
-    pub vaults: Vec<Vault>,
+    pub copies: Copies,
     accounts: Vec<(Pubkey, Option<Vec<u8>>)>,
-    pub now: i64,
     pub slot: u64,
 }
-
-/// What moves without an account.
-pub type Prices = (Vec<Box<Market>>, Vec<Vault>, i64);
 
 /// Something that the book is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,28 +81,19 @@ impl Chain {
     /// The chain of a walk.
     pub fn of(walk: &Walk) -> Self {
         let world = &walk.world;
-        let exchange = world.exchange();
         let keys = (0..ACCOUNTS).map(|account| walk.stage.keys[Stage::margin(account)]);
         let bytes =
             |key: &Pubkey| world.svm.get_account(key).filter(|a| a.lamports > 0 && !a.data.is_empty());
         Self {
-            markets: exchange.markets().map(|index| world.market(index)).collect(),
-            vaults: (0..exchange.vault_count).map(|index| *world.vault(index)).collect(),
+            copies: Copies::of(world),
             accounts: keys.map(|key| (key, bytes(&key).map(|account| account.data))).collect(),
-            now: world.now(),
             slot: world.slot(),
-            exchange,
         }
     }
 
     /// What judgements are made from.
     pub fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot {
-            exchange: &self.exchange,
-            markets: self.markets.iter().map(|market| (market.index, &**market)).collect(),
-            vaults: self.vaults.iter().map(|vault| (vault.index, vault)).collect(),
-            now: self.now,
-        }
+        self.copies.snapshot()
     }
 
     /// How many accounts are open.
@@ -116,13 +102,13 @@ impl Chain {
     }
 
     /// Markets, vaults and the time.
-    pub fn prices(&self) -> Prices {
-        (self.markets.clone(), self.vaults.clone(), self.now)
+    pub fn prices(&self) -> Copies {
+        self.copies.clone()
     }
 
     /// Puts them back.
-    pub fn restore(&mut self, prices: Prices) {
-        (self.markets, self.vaults, self.now) = prices;
+    pub fn restore(&mut self, prices: Copies) {
+        self.copies = prices;
     }
 
     /// Looks at the chain again, and tells the book what changed.
@@ -135,15 +121,15 @@ impl Chain {
                 counted.all += book.len();
             }
         }
-        counted.settling += self.markets.iter().filter(|market| market.core.is_settling()).count();
+        counted.settling += self.copies.markets.iter().filter(|market| market.core.is_settling()).count();
     }
 
     /// Tells the book of everything as if all of it had changed.
     pub fn tell_everything(&self, book: &mut Book, counted: &mut Counted) {
         let accounts = self.accounts.iter().filter(|(key, data)| data.is_some() && book.get(key).is_none());
         let mut changes: Vec<_> = accounts.map(|(key, _)| Change::Account(*key)).collect();
-        changes.extend(self.markets.iter().map(|market| Change::Market(market.index)));
-        changes.extend(self.vaults.iter().map(|vault| Change::Vault(vault.index)));
+        changes.extend(self.copies.markets.iter().map(|market| Change::Market(market.index)));
+        changes.extend(self.copies.vaults.iter().map(|vault| Change::Vault(vault.index)));
         changes.push(Change::Clock);
         for change in changes {
             counted.judged += self.tell(book, change);
@@ -156,13 +142,13 @@ impl Chain {
         for (is, was) in self.accounts.iter().zip(&before.accounts) {
             changes.extend((is != was).then_some(Change::Account(is.0)));
         }
-        for (is, was) in self.markets.iter().zip(&before.markets) {
+        for (is, was) in self.copies.markets.iter().zip(&before.copies.markets) {
             changes.extend((is.core != was.core).then_some(Change::Market(is.index)));
         }
-        for (is, was) in self.vaults.iter().zip(&before.vaults) {
+        for (is, was) in self.copies.vaults.iter().zip(&before.copies.vaults) {
             changes.extend((is.core != was.core).then_some(Change::Vault(is.index)));
         }
-        changes.extend((self.now != before.now).then_some(Change::Clock));
+        changes.extend((self.copies.now != before.copies.now).then_some(Change::Clock));
         changes
     }
 

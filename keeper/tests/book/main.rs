@@ -54,26 +54,26 @@ fn moved(price: Price, rng: &mut Rng) -> Price {
 
 /// Something happens that the chain does not know of, and the book is told. Returns how many it judged.
 fn stir(chain: &mut Chain, book: &mut Book, rng: &mut Rng) -> usize {
-    let (index, now) = (rng.index(chain.markets.len()), chain.now);
+    let (index, now) = (rng.index(chain.copies.markets.len()), chain.copies.now);
     match rng.below(10) {
         0 => {
-            chain.now += rng.pick(&[30, 100, 700, 90_000, 300_000]);
+            chain.copies.now += rng.pick(&[30, 100, 700, 90_000, 300_000]);
             return book.clock_moved(&chain.snapshot(), chain.slot);
         }
         1 | 2 => {
-            let oracle = &mut chain.vaults[1 + index].core.oracle;
+            let oracle = &mut chain.copies.vaults[1 + index].core.oracle;
             (oracle.price, oracle.publish_time) = (moved(oracle.price, rng), now - rng.pick(&[0, 0, 100]));
             return book.vault_moved(narrow(1 + index), &chain.snapshot(), chain.slot);
         }
         3 => {
-            let core = &mut chain.markets[index].core;
+            let core = &mut chain.copies.markets[index].core;
             let (side, mark) = (rng.pick(&Side::BOTH), core.mark());
             core.book.side_mut(side).unwind(mark, FRACTION_ONE / 8).expect("unwinds");
         }
-        4 => chain.markets[index].core.oracle.publish_time -= 100,
+        4 => chain.copies.markets[index].core.oracle.publish_time -= 100,
         _ => {
             // The engine's own refresh: carry accrues, margin follows volatility. A settling market refuses it.
-            let core = &mut chain.markets[index].core;
+            let core = &mut chain.copies.markets[index].core;
             let conf = if rng.one_in(8) { core.mark().to_bits() / 30 } else { 0 };
             let print = Reading { price: moved(core.mark(), rng), conf, publish_time: now };
             _ = core.refresh(Selection::Primary(print), now);
