@@ -123,7 +123,6 @@ impl Actor {
         let options = self.options(urgency);
         let account = read.account.as_ref().map(|(address, account)| Margin { address: *address, account });
         let fresh = Fresh {
-            listings: &state.listings,
             state,
             context: &read.foreseen,
             stored: &read.stored,
@@ -155,8 +154,7 @@ impl Actor {
         attempt: &Attempt,
         (state, options): (&State, &rpc::Options),
     ) -> End {
-        let payer = solana_signer::Signer::pubkey(&*self.signer);
-        let packing = Packing { payer, tables: &options.tables, fee: options.fee };
+        let packing = Packing { payer: self.own.authority, tables: &options.tables, fee: options.fee };
         let mut transactions = match split(packing, &attempt.refreshes, &attempt.main) {
             Ok(transactions) => transactions,
             Err(error) => return self.refuse(work, "TooLarge", &error.to_string()),
@@ -177,8 +175,7 @@ impl Actor {
         instructions: &[Instruction],
         (motive, state, options): (Motive, &State, &rpc::Options),
     ) -> End {
-        let payer = solana_signer::Signer::pubkey(&*self.signer);
-        let prepared = match self.client.prepare(instructions, &payer, options).await {
+        let prepared = match self.client.prepare(instructions, &self.own.authority, options).await {
             Ok(prepared) => prepared,
             Err(SendError::Failed(failure)) => {
                 return self.refuse(work, &name_of(&failure), &failure.to_string());

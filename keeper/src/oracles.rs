@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use bulwark_sdk::forecast::published;
+use bulwark_sdk::forecast::{self, Moment, published};
 use bulwark_sdk::instruction::OracleAccounts;
 use bulwark_sdk::program::oracle::OracleSource;
 use bulwark_sdk::program::prices::Seen;
+use bulwark_sdk::program::state::{Market, Vault};
 use bulwark_sdk::rpc::Raw;
 use bulwark_sdk::{Pubkey, address};
 
@@ -67,13 +68,24 @@ impl Oracles {
     }
 
     /// The same accounts as they were read. `None` if one is missing.
-    #[must_use]
-    pub fn seen(&self, sources: &Sources) -> Option<[Option<Seen<'_>>; 2]> {
+    fn seen(&self, sources: &Sources) -> Option<[Option<Seen<'_>>; 2]> {
         let seen = |key: Pubkey| {
             let (address, Raw { owner, data }) = self.accounts.get_key_value(&key)?;
             Some(Seen { address, owner, data })
         };
         let OracleAccounts { primary, secondary } = self.accounts(sources)?;
         Some([Some(seen(primary)?), secondary.map(|key| seen(key).ok_or(())).transpose().ok()?])
+    }
+
+    /// What a refresh would make of a market. `None` without a source, or if the program would refuse it.
+    #[must_use]
+    pub fn foresee_market(&self, market: &Market, quote_decimals: u8, moment: Moment) -> Option<Box<Market>> {
+        forecast::market(market, (self.seen(&market.sources)?, quote_decimals), moment)
+    }
+
+    /// What a refresh would make of a vault. `None` without a source, or if the program would refuse it.
+    #[must_use]
+    pub fn foresee_vault(&self, vault: &Vault, quote_decimals: u8, moment: Moment) -> Option<Box<Vault>> {
+        forecast::vault(vault, (self.seen(&vault.sources)?, quote_decimals), moment)
     }
 }

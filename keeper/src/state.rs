@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use bulwark_sdk::account::decode_copy;
-use bulwark_sdk::forecast::{self, Moment};
+use bulwark_sdk::forecast::Moment;
 use bulwark_sdk::health::Snapshot;
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::listings::Listings;
@@ -214,16 +214,11 @@ impl State {
         match leg {
             Leg::Market(index) => {
                 let Some(listed) = self.markets.get_mut(&index) else { return };
-                let seen = self.oracles.seen(&listed.stored.sources);
-                listed.foresee(
-                    seen.and_then(|seen| forecast::market(&listed.stored, (seen, decimals), moment)),
-                );
+                listed.foresee(self.oracles.foresee_market(&listed.stored, decimals, moment));
             }
             Leg::Vault(index) => {
                 let Some(listed) = self.vaults.get_mut(&index) else { return };
-                let seen = self.oracles.seen(&listed.stored.sources);
-                listed
-                    .foresee(seen.and_then(|seen| forecast::vault(&listed.stored, (seen, decimals), moment)));
+                listed.foresee(self.oracles.foresee_vault(&listed.stored, decimals, moment));
             }
         }
     }
@@ -233,38 +228,24 @@ impl State {
         let decimals = context.exchange.quote_decimals;
         let moment = Moment { slot: context.clock_slot, now: context.now };
         for market in context.markets.values_mut() {
-            let seen = self.oracles.seen(&market.sources);
-            let after = seen.and_then(|seen| forecast::market(market, (seen, decimals), moment));
-            *market = after.unwrap_or_else(|| market.clone());
+            if let Some(after) = self.oracles.foresee_market(market, decimals, moment) {
+                *market = after;
+            }
         }
         for vault in context.vaults.values_mut() {
-            let seen = self.oracles.seen(&vault.sources);
-            let after = seen.and_then(|seen| forecast::vault(vault, (seen, decimals), moment));
-            *vault = after.unwrap_or_else(|| vault.clone());
+            if let Some(after) = self.oracles.foresee_vault(vault, decimals, moment) {
+                *vault = after;
+            }
         }
     }
 
     /// What health is asked of, after a refresh of everything.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot<'_> {
-        self.snapshot_of(|market| &market.forecast, |vault| &vault.forecast)
-    }
-
-    /// The same, as stored.
-    #[must_use]
-    pub fn stored(&self) -> Snapshot<'_> {
-        self.snapshot_of(|market| &market.stored, |vault| &vault.stored)
-    }
-
-    fn snapshot_of<'a>(
-        &'a self,
-        market: impl Fn(&'a Listed<Market>) -> &'a Market,
-        vault: impl Fn(&'a Listed<Vault>) -> &'a Vault,
-    ) -> Snapshot<'a> {
         Snapshot {
             exchange: &self.exchange,
-            markets: self.markets.iter().map(|(index, listed)| (*index, market(listed))).collect(),
-            vaults: self.vaults.iter().map(|(index, listed)| (*index, vault(listed))).collect(),
+            markets: self.markets.iter().map(|(index, listed)| (*index, &*listed.forecast)).collect(),
+            vaults: self.vaults.iter().map(|(index, listed)| (*index, &*listed.forecast)).collect(),
             now: self.moment.now,
         }
     }

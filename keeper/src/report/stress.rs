@@ -16,6 +16,7 @@ use bulwark_sdk::engine::units::{PPM, Price};
 use bulwark_sdk::engine::wide::{Round, mul_div};
 use bulwark_sdk::program::oracle::OracleSource;
 use bulwark_sdk::rpc::MarketContext;
+use bulwark_sdk::view::sure;
 use serde::Serialize;
 
 /// Whose price moves.
@@ -72,13 +73,9 @@ impl std::fmt::Display for Shock {
 pub fn at_stored_prices(context: &MarketContext) -> MarketContext {
     let mut copy = context.clone();
     let now = copy.now;
-    copy.markets.values_mut().for_each(|market| make_sure(&mut market.core.oracle, now));
-    copy.vaults.values_mut().for_each(|vault| make_sure(&mut vault.core.oracle, now));
+    copy.markets.values_mut().for_each(|market| market.core.oracle = sure(market.core.oracle, now));
+    copy.vaults.values_mut().for_each(|vault| vault.core.oracle = sure(vault.core.oracle, now));
     copy
-}
-
-fn make_sure(oracle: &mut OracleState, now: i64) {
-    *oracle = OracleState { conf: 0, divergent: 0, publish_time: now, ..*oracle };
 }
 
 /// A copy of [`at_stored_prices`] with the prices of a target moved, average included. What has no price there that the

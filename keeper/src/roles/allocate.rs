@@ -41,6 +41,6 @@ pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
         return Ok(Plan::Nothing);
     }
     let refreshes = fresh.refresh(&fresh.stored.snapshot().old_markets(Age::Margin)?);
-    let main = vec![ix::allocate_liquidity(fresh.listings, index)];
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
+    let main = vec![ix::allocate_liquidity(fresh.listings(), index)];
+    Ok(Plan::one(Motive::Service, refreshes, main))
 }

@@ -55,9 +55,9 @@ pub(super) fn plan(fresh: &Fresh<'_>, market: u16) -> Result<Plan, PlanError> {
     if !bankrupt || !pays(fresh.market(market)?, margin.account, now) {
         return Ok(Plan::Nothing);
     }
-    let main = vec![ix::resolve_bankruptcy(fresh.listings, margin, market)?];
+    let main = vec![ix::resolve_bankruptcy(fresh.listings(), margin, market)?];
     let refreshes = fresh.refresh(&[Leg::Market(market)]);
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
+    Ok(Plan::one(Motive::Service, refreshes, main))
 }
 
 pub(super) fn plan_rebalance(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
@@ -65,5 +65,5 @@ pub(super) fn plan_rebalance(fresh: &Fresh<'_>, index: u16) -> Result<Plan, Plan
         return Ok(Plan::Nothing);
     }
     let refreshes = fresh.refresh(&[Leg::Market(index)]);
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, vec![ix::rebalance_market(index)])]))
+    Ok(Plan::one(Motive::Service, refreshes, vec![ix::rebalance_market(index)]))
 }

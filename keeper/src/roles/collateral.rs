@@ -142,9 +142,7 @@ impl Desk<'_> {
 
 pub(super) fn plan(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
     let (margin, snapshot) = (fresh.account()?, fresh.context.snapshot());
-    let desk =
-        Desk { snapshot: &snapshot, slot: fresh.context.clock_slot, rules: fresh.rules, purse: fresh.purse };
-    match desk.debt_sale(margin.account)? {
+    match Desk::of(fresh, &snapshot).debt_sale(margin.account)? {
         Some(purchase) => Ok(Plan::Try(buy(fresh, margin, purchase)?)),
         None => Ok(Plan::Nothing),
     }
@@ -164,8 +162,8 @@ pub(super) fn buy(
     let refreshes = fresh.refreshes(&[margin.account, purse], Some(Leg::Vault(purchase.vault)))?;
     let attempt = |motive, amount: u64| -> Result<Attempt, PlanError> {
         let what = (purchase.vault, amount, price);
-        let main = vec![ix::liquidate_collateral(fresh.listings, own, (margin, purchase.creditor), what)?];
-        Ok(Fresh::attempt(motive, refreshes.clone(), main))
+        let main = vec![ix::liquidate_collateral(fresh.listings(), own, (margin, purchase.creditor), what)?];
+        Ok(Attempt { refreshes: refreshes.clone(), main, motive })
     };
     let mut attempts = Vec::new();
     if purchase.amount > 0 {

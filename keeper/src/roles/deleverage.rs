@@ -82,7 +82,7 @@ pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
     if !may_be_reduced((&snapshot, moment), margin.account, market)? {
         return Ok(Plan::Nothing);
     }
-    let main = vec![ix::auto_deleverage(fresh.listings, margin, index, fresh.pay_to())?];
+    let main = vec![ix::auto_deleverage(fresh.listings(), margin, index, fresh.pay_to())?];
     let refreshes = fresh.refreshes(&[margin.account], Some(Leg::Market(index)))?;
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
+    Ok(Plan::one(Motive::Service, refreshes, main))
 }

@@ -13,6 +13,7 @@ use bulwark_sdk::health::{Distress, HealthError, Snapshot};
 use bulwark_sdk::instruction::{self as ix, Liquidator, Margin, Order};
 use bulwark_sdk::program::state::{MarginAccount, Market};
 use bulwark_sdk::refresh::Leg;
+use bulwark_sdk::takeover::Takeover as Taken;
 
 use super::collateral::{self, Purchase};
 use super::{Attempt, Fresh, Motive, Plan, PlanError, View};
@@ -86,7 +87,12 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
     work
 }
 
-impl Desk<'_> {
+impl<'a> Desk<'a> {
+    /// By accounts that were just read, and what health is asked of them.
+    pub(super) const fn of(fresh: &Fresh<'a>, snapshot: &'a Snapshot<'a>) -> Self {
+        Self { snapshot, slot: fresh.context.clock_slot, rules: fresh.rules, purse: fresh.purse }
+    }
+
     /// `None` for an account that is not in trouble.
     fn decide(&self, account: &MarginAccount) -> Result<Option<Decision>, HealthError> {
         let Some(distress) = self.snapshot.distress(account, self.slot)? else { return Ok(None) };
@@ -120,9 +126,10 @@ impl Desk<'_> {
         let mut lots = offered.min(cap);
         for _ in 0..=HALVINGS {
             let most = if lots == offered { u64::MAX } else { lots - lots % step };
-            if self.carries(accounts, (index, most), distress)
-                && let Some(close) = self.pays(accounts, (index, most), distress)
-            {
+            let taken = self.snapshot.take_over(accounts, (index, most), distress).ok();
+            let close =
+                taken.filter(|taken| self.carries(taken)).and_then(|taken| self.pays(accounts[1], &taken));
+            if let Some(close) = close {
                 return Some(Takeover { most, lots, close });
             }
             lots = lots / 2 / step * step;
@@ -131,21 +138,19 @@ impl Desk<'_> {
     }
 
     /// Whether the keeper's initial margin carries it, with what has to stay free.
-    fn carries(&self, accounts: [&MarginAccount; 2], what: (u16, u64), distress: &Distress) -> bool {
-        let Ok(taken) = self.snapshot.take_over(accounts, what, distress) else { return false };
+    fn carries(&self, taken: &Taken) -> bool {
         let mut after = self.snapshot.clone();
-        after.markets.insert(what.0, &taken.market);
+        after.markets.insert(taken.market.index, &taken.market);
         let free = after.health(&taken.liquidator, HealthType::Init).and_then(|health| Ok(health.excess()?));
         free.is_ok_and(|free| free.0 >= 0 && free.units_or_zero() >= self.rules.min_free_margin)
     }
 
     /// Whether it is closed at once, at a profit, or kept; `None` if neither is worth it.
-    fn pays(&self, accounts: [&MarginAccount; 2], what: (u16, u64), distress: &Distress) -> Option<bool> {
+    fn pays(&self, purse: &MarginAccount, taken: &Taken) -> Option<bool> {
         let least = self.rules.min_profit.max(1);
-        if self.snapshot.gain_of_takeover(accounts, what, distress).is_ok_and(|gain| gain >= least) {
+        if self.snapshot.gain_of_closing(purse, taken).is_ok_and(|gain| gain >= least) {
             return Some(true);
         }
-        let taken = self.snapshot.take_over(accounts, what, distress).ok()?;
         let held = inventory(self.snapshot, &taken.liquidator);
         let concession = i64::try_from(taken.report.concession).unwrap_or(i64::MAX);
         (held <= self.rules.max_inventory && concession >= least).then_some(false)
@@ -175,8 +180,7 @@ pub fn inventory(snapshot: &Snapshot<'_>, account: &MarginAccount) -> u64 {
 
 pub(super) fn plan(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
     let (margin, snapshot) = (fresh.account()?, fresh.context.snapshot());
-    let desk =
-        Desk { snapshot: &snapshot, slot: fresh.context.clock_slot, rules: fresh.rules, purse: fresh.purse };
+    let desk = Desk::of(fresh, &snapshot);
     Ok(match desk.decide(margin.account)? {
         None => Plan::Nothing,
         Some(Decision::Wait) => Plan::Wait,
@@ -191,8 +195,9 @@ pub(super) fn plan(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
 }
 
 fn to_pool(fresh: &Fresh<'_>, margin: Margin<'_>, index: u16) -> Result<Attempt, PlanError> {
-    let main = vec![ix::liquidate_to_pool(fresh.listings, margin, index, fresh.pay_to())?];
-    Ok(Fresh::attempt(Motive::Service, fresh.refreshes(&[margin.account], Some(Leg::Market(index)))?, main))
+    let main = vec![ix::liquidate_to_pool(fresh.listings(), margin, index, fresh.pay_to())?];
+    let refreshes = fresh.refreshes(&[margin.account], Some(Leg::Market(index)))?;
+    Ok(Attempt { refreshes, main, motive: Motive::Service })
 }
 
 fn take_over(
@@ -208,12 +213,12 @@ fn take_over(
     let limit_price = fresh.market(index)?.core.mark().to_bits();
     let order = Order { market: index, lots: what.most, limit_price };
     let liquidator = Liquidator { authority: fresh.own.authority, margin: own };
-    let mut main = vec![ix::liquidate(fresh.listings, liquidator, margin, order)?];
+    let mut main = vec![ix::liquidate(fresh.listings(), liquidator, margin, order)?];
     if what.close {
         main.push(close(fresh, own, (index, side, closing_lots(purse, what.lots, index)))?);
     }
     let refreshes = fresh.refreshes(&[margin.account, purse], Some(Leg::Market(index)))?;
-    Ok(Fresh::attempt(Motive::Profit, refreshes, main))
+    Ok(Attempt { refreshes, main, motive: Motive::Profit })
 }
 
 /// All that there is, unless the keeper held something there before.
@@ -232,7 +237,7 @@ fn close(
     let _ = holding.position_or_free(index, side).ok_or(HealthError::NoFreeSlot)?;
     let own = Margin { address: own.address, account: &holding };
     let order = Order { market: index, lots, limit_price };
-    Ok(ix::close_position(fresh.listings, fresh.own.authority, own, order)?)
+    Ok(ix::close_position(fresh.listings(), fresh.own.authority, own, order)?)
 }
 
 pub(super) fn plan_unload(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
@@ -246,5 +251,5 @@ pub(super) fn plan_unload(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanErr
     let side = Side::from_byte(position.side).map_err(HealthError::from)?;
     let main = vec![close(fresh, own, (index, side, u64::MAX))?];
     let refreshes = fresh.refreshes(&[purse], Some(Leg::Market(index)))?;
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
+    Ok(Plan::one(Motive::Service, refreshes, main))
 }

@@ -20,7 +20,7 @@ use bulwark_sdk::health::{HealthError, Snapshot};
 use bulwark_sdk::instruction::{BuildError, Margin};
 use bulwark_sdk::listings::Listings;
 use bulwark_sdk::program::state::{MarginAccount, Market};
-use bulwark_sdk::refresh::Leg;
+use bulwark_sdk::refresh::{Leg, legs_of};
 use bulwark_sdk::rpc::MarketContext;
 use bulwark_sdk::{Instruction, Pubkey};
 use thiserror::Error;
@@ -93,8 +93,6 @@ pub fn find(roles: &Roles, view: View<'_>) -> Vec<Work> {
 
 /// Accounts that were read for one piece of work, forecasts in the place of stored prices.
 pub struct Fresh<'a> {
-    /// Addresses that instructions name.
-    pub listings: &'a Listings,
     /// What refreshes are made of.
     pub state: &'a State,
     /// The exchange.
@@ -140,6 +138,14 @@ pub enum Plan {
     Wait,
     /// One of these, the first that passes its simulation and pays.
     Try(Vec<Attempt>),
+}
+
+impl Plan {
+    /// One transaction to try.
+    #[must_use]
+    pub fn one(motive: Motive, refreshes: Vec<Instruction>, main: Vec<Instruction>) -> Self {
+        Self::Try(vec![Attempt { refreshes, main, motive }])
+    }
 }
 
 /// Why work can't be planned.
@@ -215,18 +221,11 @@ impl<'a> Fresh<'a> {
         legs.iter().filter_map(|leg| self.state.refresh(*leg)).collect()
     }
 
-    /// One transaction to try.
+    /// Addresses that instructions name.
     #[must_use]
-    pub fn attempt(motive: Motive, refreshes: Vec<Instruction>, main: Vec<Instruction>) -> Attempt {
-        Attempt { refreshes, main, motive }
+    pub const fn listings(&self) -> &'a Listings {
+        &self.state.listings
     }
-}
-
-/// Markets and vaults that an account's health depends on.
-fn legs_of(account: &MarginAccount) -> impl Iterator<Item = Leg> {
-    let positions = account.positions.iter().filter(|p| p.is_open() && !p.is_claim());
-    let collaterals = account.collaterals.iter().filter(|slot| slot.amount != 0);
-    positions.map(|p| Leg::Market(p.market)).chain(collaterals.map(|slot| Leg::Vault(slot.vault)))
 }
 
 /// How a piece of work is to be done, now that the accounts were read again.

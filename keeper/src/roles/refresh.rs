@@ -99,7 +99,7 @@ pub(super) fn plan(legs: &[Leg], fresh: &Fresh<'_>) -> Plan {
     let refreshes = fresh.refresh(legs);
     match refreshes.is_empty() {
         true => Plan::Nothing,
-        false => Plan::Try(vec![Fresh::attempt(Motive::Service, Vec::new(), refreshes)]),
+        false => Plan::one(Motive::Service, Vec::new(), refreshes),
     }
 }
 
@@ -112,5 +112,5 @@ pub(super) fn plan_status(work: &Work, fresh: &Fresh<'_>, index: u16) -> Result<
         Some(Work::Suspend(_)) => ix::suspend_market(index),
         Some(_) => ix::resume_market(index),
     };
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, Vec::new(), vec![main])]))
+    Ok(Plan::one(Motive::Service, Vec::new(), vec![main]))
 }

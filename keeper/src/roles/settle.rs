@@ -78,7 +78,7 @@ pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
     }
     let refreshes = if market.core.is_settling() { Vec::new() } else { fresh.refresh(&[Leg::Market(index)]) };
     let main = vec![ix::settle_position(margin.address, index)];
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, refreshes, main)]))
+    Ok(Plan::one(Motive::Service, refreshes, main))
 }
 
 pub(super) fn plan_close(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
@@ -87,5 +87,5 @@ pub(super) fn plan_close(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanErro
         return Ok(Plan::Nothing);
     }
     let main = vec![ix::close_market(index, market.payer)];
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Service, Vec::new(), main)]))
+    Ok(Plan::one(Motive::Service, Vec::new(), main))
 }

@@ -44,7 +44,7 @@ pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Plan {
     match fresh.stored.markets.get(&index) {
         Some(market) if fees(market) > 0 => {
             let main = vec![ix::sweep_market(index)];
-            Plan::Try(vec![Fresh::attempt(Motive::Service, Vec::new(), main)])
+            Plan::one(Motive::Service, Vec::new(), main)
         }
         _ => Plan::Nothing,
     }

@@ -82,7 +82,7 @@ pub(super) fn plan(fresh: &Fresh<'_>, id: u64) -> Result<Plan, PlanError> {
     if !met || !pays((&fresh.context.snapshot(), fresh.rules), (margin.account, trigger), market) {
         return Ok(Plan::Nothing);
     }
-    let main = vec![ix::execute_trigger(fresh.listings, margin, id, fresh.pay_to())?];
+    let main = vec![ix::execute_trigger(fresh.listings(), margin, id, fresh.pay_to())?];
     let refreshes = fresh.refreshes(&[margin.account], Some(Leg::Market(trigger.market)))?;
-    Ok(Plan::Try(vec![Fresh::attempt(Motive::Profit, refreshes, main)]))
+    Ok(Plan::one(Motive::Profit, refreshes, main))
 }

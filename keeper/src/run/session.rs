@@ -294,7 +294,8 @@ impl<'a, S: Source> Session<'a, S> {
         };
         let mut work = roles::find(&config.roles, view);
         work.retain(|work| work.account().is_none_or(|account| config.acts_on(&account)));
-        dispatcher.begin(work, &Arc::new(self.state.clone()))
+        // What is known is copied for those who act, not for those who look.
+        if work.is_empty() { 0 } else { dispatcher.begin(work, &Arc::new(self.state.clone())) }
     }
 
     /// With `once`: whether nothing is left to do, nor anybody whose auction is waited for.
@@ -352,6 +353,7 @@ impl<'a, S: Source> Session<'a, S> {
             self.keeper.health.set_lamports(lamports);
             self.keeper.metrics.own_lamports.set(lamports);
         }
+        self.keeper.metrics.book_bytes.set(self.book.bytes()); // counts every account: now and then
         if self.state.pulse_keys() != self.pulse_keys {
             return Some(End::Anew("a market or a vault has other oracles"));
         }

@@ -166,7 +166,6 @@ impl Bot {
         let account = work.account().map(|key| (key, world.margin(&key)));
         let purse = world.svm.get_account(&self.trader.margin).map(|_| world.margin(&self.trader.margin));
         let fresh = Fresh {
-            listings: &state.listings,
             state: &state,
             context: &foreseen,
             stored: &stored,

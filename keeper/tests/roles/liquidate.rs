@@ -85,8 +85,9 @@ fn what_the_pool_does_not_want_is_taken_over_and_closed_as_soon_as_that_pays() {
         let (snapshot, [account, purse]) = (state.snapshot(), [&*accounts[0], &*accounts[1]]);
         let distress = snapshot.distress(account, world.slot()).expect("judged").expect("in trouble");
         let what = ([account, purse], (SOL, u64::MAX));
-        let taken = snapshot.take_over(what.0, what.1, &distress).expect("an offer").report;
-        let gain = snapshot.gain_of_takeover(what.0, what.1, &distress).expect("a gain");
+        let taken = snapshot.take_over(what.0, what.1, &distress).expect("an offer");
+        let gain = snapshot.gain_of_closing(purse, &taken).expect("a gain");
+        let taken = taken.report;
         let (_, outcome, earned) = only(bot.round(&mut world));
         if is_call(&outcome) {
             assert!(gain <= 0, "it would have paid {gain}");

@@ -21,6 +21,13 @@ pub enum Leg {
     Vault(u16),
 }
 
+/// Markets and vaults that an account's health depends on: those of its positions, then its collaterals, in slot order.
+pub fn legs_of(account: &MarginAccount) -> impl Iterator<Item = Leg> {
+    let positions = account.positions.iter().filter(|p| p.is_open() && !p.is_claim());
+    let collaterals = account.collaterals.iter().filter(|slot| slot.amount != 0);
+    positions.map(|p| Leg::Market(p.market)).chain(collaterals.map(|slot| Leg::Vault(slot.vault)))
+}
+
 /// Half of what margin allows, so that there is time for the transaction to land; or not Fresh, which the next print may be.
 fn is_old((oracle, params): (&OracleState, &OracleParams), now: i64) -> bool {
     let old = now.saturating_sub(oracle.publish_time) > i64::from(params.max_margin_age / 2);
@@ -48,20 +55,16 @@ impl Snapshot<'_> {
     /// # Errors
     /// [`HealthError`] if the snapshot lacks a leg.
     pub fn old_legs(&self, account: &MarginAccount, traded: Option<u16>) -> Result<Vec<Leg>, HealthError> {
-        let mut legs: Vec<Leg> = traded.map(Leg::Market).into_iter().collect();
-        for position in account.positions.iter().filter(|p| p.is_open() && !p.is_claim()) {
-            let market = self.find_market(position.market)?;
-            if Some(position.market) != traded && self.market_is_old(market) {
-                legs.push(Leg::Market(position.market));
+        let traded = traded.map(Leg::Market);
+        let mut legs = Vec::from_iter(traded);
+        for leg in legs_of(account).chain([Leg::Vault(Vault::QUOTE)]) {
+            let old = match leg {
+                Leg::Market(index) => self.market_is_old(self.find_market(index)?),
+                Leg::Vault(index) => self.vault_is_old(self.find_vault(index)?),
+            };
+            if old && Some(leg) != traded {
+                legs.push(leg);
             }
-        }
-        for slot in account.collaterals.iter().filter(|slot| slot.amount != 0) {
-            if self.vault_is_old(self.find_vault(slot.vault)?) {
-                legs.push(Leg::Vault(slot.vault));
-            }
-        }
-        if self.vault_is_old(self.find_vault(Vault::QUOTE)?) {
-            legs.push(Leg::Vault(Vault::QUOTE));
         }
         Ok(legs)
     }

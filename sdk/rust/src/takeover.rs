@@ -62,28 +62,23 @@ impl Snapshot<'_> {
         Ok(if late { offer.lots } else { core.reducible(side, (&lot, &offer))? })
     }
 
-    /// Quote units by which taking over so many lots and closing them to the pool at once changes what the liquidator owns:
-    /// concession less spread, impact and fee. Everything that the liquidator held there before stays, and what part of its
-    /// profit is realised by the way does not count. Without a position there it is the change of the quote balance.
+    /// Quote units by which a takeover that is closed to the pool at once changes what the liquidator owned: concession less
+    /// spread, impact and fee. Everything that the liquidator held there before stays, and what part of its profit is realised by
+    /// the way does not count. Without a position there it is the change of the quote balance.
     ///
     /// # Errors
-    /// As [`Snapshot::take_over`] and [`Snapshot::quote`].
-    pub fn gain_of_takeover(
-        &self,
-        accounts: [&MarginAccount; 2],
-        what: (u16, u64),
-        distress: &Distress,
-    ) -> Result<i64, HealthError> {
-        let taken = self.take_over(accounts, what, distress)?;
+    /// As [`Snapshot::quote`] and [`Snapshot::pnl`].
+    pub fn gain_of_closing(&self, liquidator: &MarginAccount, taken: &Takeover) -> Result<i64, HealthError> {
+        let index = taken.market.index;
         let mut after = self.clone();
-        after.markets.insert(what.0, &taken.market);
+        after.markets.insert(index, &taken.market);
         let order = Order { lots: taken.report.lots, limit: None, now: self.now };
-        let closed = after.quote(&taken.liquidator, (what.0, Intent::Close), &order)?;
+        let closed = after.quote(&taken.liquidator, (index, Intent::Close), &order)?;
         let pnl = |account: &MarginAccount, market: &Snapshot<'_>| {
-            account.position_in(what.0).map_or(Ok(Quote::ZERO), |position| market.pnl(position))
+            account.position_in(index).map_or(Ok(Quote::ZERO), |position| market.pnl(position))
         };
-        let before = accounts[1].quote.plus(pnl(accounts[1], self)?)?;
-        after.markets.insert(what.0, &closed.market);
+        let before = liquidator.quote.plus(pnl(liquidator, self)?)?;
+        after.markets.insert(index, &closed.market);
         let left = closed.account.quote.plus(pnl(&closed.account, &after)?)?;
         Ok(left.minus(before)?.0)
     }

@@ -63,17 +63,18 @@ pub struct AccountView {
     pub withdrawal: Result<Health, HealthError>,
 }
 
+/// A stored price, taken for sure, undisputed and no older than now.
+#[must_use]
+pub fn sure(oracle: OracleState, now: i64) -> OracleState {
+    OracleState { conf: 0, divergent: 0, publish_time: oracle.publish_time.max(now), ..oracle }
+}
+
 /// Prices as they are stored, taken for sure and for those of now.
 struct AtStoredPrices<'s, 'a>(&'s Snapshot<'a>);
 
 impl AtStoredPrices<'_, '_> {
-    fn sure(&self, oracle: OracleState) -> OracleState {
-        let publish_time = oracle.publish_time.max(self.0.now);
-        OracleState { conf: 0, divergent: 0, publish_time, ..oracle }
-    }
-
     fn sure_market(&self, market: &market::Market) -> market::Market {
-        market::Market { oracle: self.sure(market.oracle), ..*market }
+        market::Market { oracle: sure(market.oracle, self.0.now), ..*market }
     }
 }
 
@@ -94,7 +95,7 @@ impl Directory for AtStoredPrices<'_, '_> {
         read: impl FnOnce(&Collateral) -> bulwark_engine::Result<T>,
     ) -> Result<T, HealthError> {
         let core = &self.0.find_vault(index)?.core;
-        Ok(read(&Collateral { oracle: self.sure(core.oracle), ..*core })?)
+        Ok(read(&Collateral { oracle: sure(core.oracle, self.0.now), ..*core })?)
     }
 }
 

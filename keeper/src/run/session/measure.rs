@@ -17,7 +17,6 @@ impl<S> Session<'_, S> {
         metrics.backing_off.set(dispatcher.backing_off());
         metrics.in_flight.set(dispatcher.in_flight());
         metrics.slot.set(moment.slot);
-        metrics.book_bytes.set(self.book.bytes());
         let lag = self.stream.lag(moment.slot);
         metrics.stream_lag_slots.set(lag);
         self.keeper.health.set_stream_lag(lag);
