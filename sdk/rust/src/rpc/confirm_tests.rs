@@ -140,6 +140,17 @@ async fn the_simulation_sizes_the_limit_and_the_fees_of_others_the_price() {
 }
 
 #[tokio::test]
+async fn where_nobody_pays_no_price_is_set_and_a_failure_still_names_the_callers_instruction() {
+    let look: Look = |_, _, _| Ok(landed(5, Some(json!({ "InstructionError": [1, { "Custom": 7 }] }))));
+    let recent = options().with_fee(FeePolicy::Recent { percentile: 50, cap: 1_000_000 });
+    for fees in [vec![], vec![0, 0, 9]] {
+        let (_, sent) = send(Chain { fees, ..Chain::default() }, look, recent.clone()).await;
+        let Err(SendError::Failed(failure)) = sent else { panic!("{sent:?}") };
+        assert_eq!(failure.instruction, Some(0), "the compute limit is the only one in front");
+    }
+}
+
+#[tokio::test]
 async fn sending_can_be_spawned() {
     let look: Look = |_, _, _| Ok(landed(5, None));
     let sent = tokio::spawn(async move { send(Chain::default(), look, options()).await.1 });

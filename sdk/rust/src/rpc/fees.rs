@@ -70,7 +70,7 @@ impl FeePolicy {
 
 impl Client {
     /// Price that a policy gives for a transaction with that compute limit that writes these accounts, micro-lamports per
-    /// compute unit; `None` if it sets no price.
+    /// compute unit; `None` if it sets no price, or nobody paid lately.
     ///
     /// # Errors
     /// [`RpcError`].
@@ -88,7 +88,8 @@ impl Client {
         let writable = writable.get(..MAX_FEE_ACCOUNTS).unwrap_or(writable);
         let slots = self.rpc.get_recent_prioritization_fees(writable).await?;
         let price = percentile(slots.into_iter().map(|slot| slot.prioritization_fee).collect(), rank);
-        Ok(Some(capped(price, limit, cap)))
+        // To ask for nothing costs room and compute units.
+        Ok(Some(capped(price, limit, cap)).filter(|price| *price > 0))
     }
 }
 

@@ -85,7 +85,7 @@ pub struct Prepared {
     pub limit: u32,
     /// Priority fee, micro-lamports per compute unit.
     pub price: Option<u64>,
-    /// Bytes and locks.
+    /// Bytes and locks, at most: without a price it is a little shorter.
     pub footprint: Footprint,
     /// Slot of the simulation.
     pub slot: u64,
@@ -177,7 +177,9 @@ impl Client {
         self.simulate(&mut prepared, message).await?;
         prepared.limit = compute_limit(prepared.simulated_units);
         prepared.price = self.fee(options.fee, prepared.limit, &writable(payer, instructions)).await?;
-        prepared.instructions.splice(..extra, budget(prepared.limit, prepared.price));
+        let budget = budget(prepared.limit, prepared.price);
+        prepared.extra = budget.len();
+        prepared.instructions.splice(..extra, budget);
         Ok(prepared)
     }
 
