@@ -12,8 +12,10 @@ use super::stage::Stage;
 const PPM: i64 = 1_000_000;
 /// Largest step, ppm of the price that it begins with.
 pub const LARGEST_STEP_PPM: i64 = 2_500;
-/// The same for a fall that takes its time: almost five times as fast as 13 % in twelve minutes.
-pub const SLOW_STEP_PPM: i64 = 870;
+/// The same for a fall that takes its time: more than twice as fast as 13 % in twelve minutes. The endpoint runs one transaction
+/// after another, each instruction once more for its profiler, and takes a tenth of a second for it: what falls much faster
+/// measures the endpoint.
+pub const SLOW_STEP_PPM: i64 = 435;
 
 /// A fall of all assets together.
 #[derive(Clone, Copy, Debug)]

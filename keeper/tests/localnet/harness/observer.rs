@@ -2,7 +2,9 @@
 //!
 //! An observer reads the exchange, the oracles and every margin account, again and again, and asks the engine who can be
 //! liquidated at the prices that the oracles print now. A market's own price may be older: whoever liquidates brings
-//! the newest one along. So an account's time begins with the print that brings it into trouble.
+//! the newest one along. So an account's time begins with the print that brings it into trouble. It ends when the account is
+//! out of it, or out of it at the prices that the exchange has taken in, and these are no older than the prints of the look
+//! before: then it was brought out, and a later print has begun another time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +16,8 @@ use bulwark_sdk::listings::Listings;
 use bulwark_sdk::program::oracle::OracleSource;
 use bulwark_sdk::program::prices::Seen;
 use bulwark_sdk::program::state::MarginAccount;
-use bulwark_sdk::rpc::{Client, EventBatch, MarketContext, RpcError, Subscription, Update};
+use bulwark_sdk::refresh::{Leg, legs_of};
+use bulwark_sdk::rpc::{Client, EventBatch, MarketContext, Raw, RpcError, Subscription, Update};
 use bulwark_sdk::{Pubkey, address};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -48,6 +51,8 @@ pub struct Chronicle {
     pub slots: (u64, u64),
     /// Insurance of the fund and of all markets at the first and at the last look, quote units.
     pub insurance: (u64, u64),
+    /// The exchange at the last look, by what the oracles printed then.
+    last: Option<MarketContext>,
 }
 
 impl Chronicle {
@@ -133,33 +138,50 @@ impl Chronicle {
 
     /// Looks once; an endpoint that does not answer, or has another chain meanwhile, is looked at again later.
     async fn look(&mut self, client: &Client, listings: &Listings) {
-        let Ok(all) = now(client, listings).await else { return };
+        // Prices after the accounts: an account that is not helped yet does not look so by an older price.
         let Ok(accounts) = client.fetch_all::<MarginAccount>().await else { return };
+        let Ok((stored, all)) = stored_and_now(client, listings).await else { return };
         let (slot, insurance) = (all.clock_slot, insurance(&all));
         if self.looks == 0 {
             (self.slots.0, self.insurance.0) = (slot, insurance);
         }
         (self.slots.1, self.insurance.1) = (slot, insurance);
         self.looks += 1;
-        let snapshot = all.snapshot();
+        let (taken_in, snapshot) = (stored.snapshot(), all.snapshot());
         for (address, account) in &accounts {
             // An account whose prices are of no use can't be judged: nothing changes for it.
             if let Ok(distress) = snapshot.distress(account, slot) {
-                self.note(*address, slot, distress.is_some());
+                let restored = self.has_taken_in(&stored, account)
+                    && matches!(taken_in.distress(account, slot), Ok(None));
+                self.note(*address, slot, (restored, distress.is_some()));
             }
             let health = snapshot.health(account, HealthType::Maint);
             if health.is_ok_and(|health| health.equity.0 < 0) {
                 self.insolvent.insert(*address);
             }
         }
+        self.last = Some(all);
     }
 
-    fn note(&mut self, account: Pubkey, slot: u64, in_trouble: bool) {
-        let open = self.troubles.iter_mut().rev().find(|t| t.account == account && t.until.is_none());
-        match (open, in_trouble) {
-            (None, true) => self.troubles.push(Trouble { account, from: slot, until: None }),
-            (Some(open), false) => open.until = Some(slot),
-            _ => {}
+    /// Whether the prices of an account are no older than what the oracles had printed at the last look.
+    fn has_taken_in(&self, stored: &MarketContext, account: &MarginAccount) -> bool {
+        let Some(last) = &self.last else { return false };
+        legs_of(account).all(|leg| published(stored, leg) >= published(last, leg))
+    }
+
+    /// An account's time that is not over.
+    fn time_of(&mut self, account: &Pubkey) -> Option<&mut Trouble> {
+        self.troubles.iter_mut().rev().find(|time| time.account == *account && time.until.is_none())
+    }
+
+    fn note(&mut self, account: Pubkey, slot: u64, (restored, in_trouble): (bool, bool)) {
+        let time = self.time_of(&account);
+        let goes_on = time.is_some() && in_trouble && !restored;
+        if let Some(time) = time.filter(|_| !goes_on) {
+            time.until = Some(slot);
+        }
+        if in_trouble && !goes_on {
+            self.troubles.push(Trouble { account, from: slot, until: None });
         }
     }
 }
@@ -174,6 +196,14 @@ pub async fn troubled(stage: &Stage) -> Option<BTreeSet<Pubkey>> {
     Some(accounts.into_iter().filter(|(_, account)| in_trouble(account)).map(|(key, _)| key).collect())
 }
 
+/// When the price of a leg was published.
+fn published(all: &MarketContext, leg: Leg) -> Option<i64> {
+    match leg {
+        Leg::Market(index) => Some(all.markets.get(&index)?.core.oracle.publish_time),
+        Leg::Vault(index) => Some(all.vaults.get(&index)?.core.oracle.publish_time),
+    }
+}
+
 /// Insurance of the fund and of all markets, quote units.
 pub fn insurance(all: &MarketContext) -> u64 {
     let markets = all.markets.values().map(|market| market.core.book.insurance);
@@ -182,18 +212,27 @@ pub fn insurance(all: &MarketContext) -> u64 {
 
 /// The exchange as it is once everything was refreshed with what the oracles print.
 pub async fn now(client: &Client, listings: &Listings) -> Result<MarketContext, RpcError> {
-    let mut all = client.market_context(listings).await?;
+    Ok(stored_and_now(client, listings).await?.1)
+}
+
+/// The exchange as it is stored, and as it is once everything was refreshed with what the oracles print.
+async fn stored_and_now(
+    client: &Client,
+    listings: &Listings,
+) -> Result<(MarketContext, MarketContext), RpcError> {
+    let stored = client.market_context(listings).await?;
+    let mut all = stored.clone();
     let markets = all.markets.values().map(|market| &market.sources);
     let vaults = all.vaults.values().map(|vault| &vault.sources);
     let keys: BTreeSet<Pubkey> =
         markets.chain(vaults).filter_map(|sources| address::oracle(&sources[0])).collect();
-    let mut prints = BTreeMap::new();
-    for key in keys {
-        prints.insert(key, client.rpc().get_account(&key).await?);
-    }
+    let keys = Vec::from_iter(keys);
+    let (_, prints) = client.raw_accounts(&keys).await?;
+    let prints: BTreeMap<Pubkey, Option<Raw>> = keys.into_iter().zip(prints).collect();
     let (moment, decimals) = (Moment { slot: all.clock_slot, now: all.now }, all.exchange.quote_decimals);
     let seen = |sources: &[OracleSource; 2]| {
         let (address, account) = prints.get_key_value(&address::oracle(&sources[0])?)?;
+        let account = account.as_ref()?;
         Some(([Some(Seen { address, owner: &account.owner, data: &account.data }), None], decimals))
     };
     // What the program would refuse leaves the price as it is.
@@ -205,5 +244,5 @@ pub async fn now(client: &Client, listings: &Listings) -> Result<MarketContext, 
         let after = seen(&vault.sources).and_then(|print| forecast::vault(vault, print, moment));
         *vault = after.unwrap_or_else(|| vault.clone());
     }
-    Ok(all)
+    Ok((stored, all))
 }
