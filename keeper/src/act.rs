@@ -1,21 +1,19 @@
 //! One piece of work: read its accounts again, plan, simulate, ask whether it pays, send, confirm.
 //!
 //! A transaction that fails its simulation is never sent. One that passes can still be too late: somebody else was first.
-//! That costs a base fee and is counted. Nothing is ever half done, for each call is one transaction.
+//! That costs a base fee and is counted. Nothing is ever half done, for each call is in one transaction.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use bulwark_sdk::Pubkey;
 use bulwark_sdk::instruction::Margin;
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::plan::{Packing, split};
-use bulwark_sdk::rpc::{
-    self, Cause, Client, Context, Failure, FeePolicy, MarketContext, Prepared, Receipt, RpcError, SendError,
-};
-use bulwark_sdk::{Instruction, Pubkey};
+use bulwark_sdk::rpc::{self, Client, Context, MarketContext, RpcError};
 use solana_keypair::Keypair;
 
-use crate::earnings::{cost, earnings};
+use crate::config::Role;
 use crate::ledger::Ledger;
 use crate::metrics::{Metrics, Outcome};
 use crate::roles::{self, Attempt, Fresh, Motive, Own, Plan};
@@ -23,9 +21,14 @@ use crate::rules::Rules;
 use crate::state::State;
 use crate::work::Work;
 
-/// By how many percentiles a transaction pays more for each time that it was not included, and up to which.
-const PERCENTILES_MORE: u8 = 15;
-const MOST: u8 = 95;
+mod carry;
+mod load;
+#[cfg(test)]
+mod tests;
+mod together;
+
+use load::Ride;
+pub use together::Together;
 
 /// How work ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub enum End {
     Refused(String),
     /// It was sent, and somebody else was first.
     Lost(String),
+    /// It went with another that failed.
+    Entangled,
     /// It was sent, and not included, or nobody can say what became of it.
     Unsure,
     /// The node did not answer.
@@ -76,6 +81,8 @@ pub struct Actor {
     pub ledger: Ledger,
     /// What it counts.
     pub metrics: Arc<Metrics>,
+    /// Who waits to go with others.
+    pub together: Together,
 }
 
 /// What was read for a piece of work.
@@ -97,6 +104,9 @@ impl Actor {
             Err(RpcError::ListingsOutOfDate) => End::Outdated,
             Err(error) => End::Unreachable(error.to_string()),
         };
+        if let End::Done { earned } = end {
+            self.metrics.done(work.role(), u64::try_from(earned).unwrap_or(0));
+        }
         self.metrics.action(work.role(), begun.elapsed());
         end
     }
@@ -120,7 +130,6 @@ impl Actor {
     }
 
     async fn attempt(&self, (work, urgency): (&Work, u32), state: &State, read: &Read) -> End {
-        let options = self.options(urgency);
         let account = read.account.as_ref().map(|(address, account)| Margin { address: *address, account });
         let fresh = Fresh {
             state,
@@ -138,8 +147,8 @@ impl Actor {
             Err(error) => return End::Refused(name_of_plan(&error)),
         };
         let mut last = End::Refused("NoAttempt".to_string());
-        for attempt in &attempts {
-            last = self.try_one(work, attempt, (state, &options)).await;
+        for attempt in attempts {
+            last = self.try_one((work, urgency), attempt, state).await;
             if !matches!(last, End::Refused(_)) {
                 return last;
             }
@@ -147,147 +156,43 @@ impl Actor {
         last
     }
 
-    /// One attempt: refreshes that do not fit go ahead, in transactions of their own.
-    async fn try_one(
-        &self,
-        work: &Work,
-        attempt: &Attempt,
-        (state, options): (&State, &rpc::Options),
-    ) -> End {
-        let packing = Packing { payer: self.own.authority, tables: &options.tables, fee: options.fee };
-        let mut transactions = match split(packing, &attempt.refreshes, &attempt.main) {
+    /// One attempt: refreshes that do not fit go ahead, in transactions of their own. Liquidations that need nothing of the keeper's
+    /// own go together.
+    async fn try_one(&self, (work, urgency): (&Work, u32), attempt: Attempt, state: &State) -> End {
+        let Attempt { refreshes, main, motive } = attempt;
+        let mut transactions = match split(self.packing(), &refreshes, &main) {
             Ok(transactions) => transactions,
-            Err(error) => return self.refuse(work, "TooLarge", &error.to_string()),
+            Err(error) => {
+                self.metrics.transaction(work.role(), Outcome::Refused);
+                return self.refuse(work, "TooLarge", &error.to_string());
+            }
         };
-        let last = transactions.pop().unwrap_or_default();
-        for ahead in &transactions {
-            match self.transact(work, ahead, (Motive::Service, state, options)).await {
+        let mut last = transactions.pop().unwrap_or_default();
+        let ride = |refreshes, main| Ride { work: work.clone(), urgency, refreshes, main };
+        for ahead in transactions {
+            match self.carry_alone(ride(ahead, Vec::new()), (Motive::Service, state)).await {
                 End::Done { .. } | End::DryRun => {}
                 other => return other,
             }
         }
-        self.transact(work, &last, (attempt.motive, state, options)).await
-    }
-
-    async fn transact(
-        &self,
-        work: &Work,
-        instructions: &[Instruction],
-        (motive, state, options): (Motive, &State, &rpc::Options),
-    ) -> End {
-        let prepared = match self.client.prepare(instructions, &self.own.authority, options).await {
-            Ok(prepared) => prepared,
-            Err(SendError::Failed(failure)) => {
-                return self.refuse(work, &name_of(&failure), &failure.to_string());
-            }
-            Err(SendError::Rpc(error)) => return End::Unreachable(error.to_string()),
-            Err(error) => return self.refuse(work, "NotSendable", &error.to_string()),
-        };
-        let lamports = cost(1, prepared.limit, prepared.price);
-        if let Some(end) = self.weigh(work, (&prepared, lamports), (motive, state)) {
-            return end;
-        }
-        let sent = self.client.submit(&prepared, &[&*self.signer], options).await;
-        if matches!(sent, Ok(_) | Err(SendError::Failed(_))) {
-            self.metrics.fees_lamports.inc_by(lamports);
-        }
-        match sent {
-            Ok(receipt) => self.done(work, &prepared, &receipt),
-            Err(error) => self.not_done(work, &error),
+        last.truncate(last.len().saturating_sub(main.len()));
+        let is_own = main.iter().flat_map(|one| &one.accounts).any(|account| account.is_signer);
+        if work.role() == Role::Liquidate && motive == Motive::Service && !is_own {
+            self.carry_together(ride(last, main), state).await
+        } else {
+            self.carry_alone(ride(last, main), (motive, state)).await
         }
     }
 
-    /// How it is sent: what was not included lately pays what more of the others pay, up to the cap.
-    fn options(&self, urgency: u32) -> rpc::Options {
-        let fee = match self.options.fee {
-            FeePolicy::Recent { percentile, cap } => {
-                let more = u8::try_from(urgency).unwrap_or(u8::MAX).saturating_mul(PERCENTILES_MORE);
-                FeePolicy::Recent {
-                    percentile: percentile.saturating_add(more).min(percentile.max(MOST)),
-                    cap,
-                }
-            }
-            other => other,
-        };
-        self.options.clone().with_fee(fee)
-    }
-
-    /// Whether a transaction that would go through is worth sending; `None` if it is.
-    fn weigh(
-        &self,
-        work: &Work,
-        (prepared, lamports): (&Prepared, u64),
-        (motive, state): (Motive, &State),
-    ) -> Option<End> {
-        let gain = earnings(&prepared.log.events, &self.own.margin);
-        let profit = gain.saturating_sub(state.worth_of_lamports(lamports, self.rules.sol_price));
-        if motive == Motive::Profit && profit < self.rules.min_profit {
-            self.metrics.transaction(work.role(), Outcome::Unprofitable);
-            tracing::debug!(%work, gain, profit, "would not pay");
-            return Some(End::Refused("Unprofitable".to_string()));
-        }
-        if self.dry_run {
-            self.metrics.transaction(work.role(), Outcome::DryRun);
-            let units = prepared.simulated_units;
-            tracing::info!(%work, role = work.role().as_str(), gain, profit, units, "dry run: would send");
-            return Some(End::DryRun);
-        }
-        if !self.ledger.set_aside(lamports, Instant::now()) {
-            self.metrics.fee_budget_exhausted.inc();
-            return Some(End::NoBudget);
-        }
-        None
-    }
-
-    /// What it brought is what its simulation brought: a moment lies between the two, `keeper report` reads what was paid.
-    fn done(&self, work: &Work, prepared: &Prepared, receipt: &Receipt) -> End {
-        let (role, earned) = (work.role(), earnings(&prepared.log.events, &self.own.margin));
-        self.metrics.transaction(role, Outcome::Confirmed);
-        self.metrics.earned(role, u64::try_from(earned).unwrap_or(0));
-        let (signature, slot, units) = (&receipt.signature, receipt.slot, prepared.simulated_units);
-        tracing::info!(%work, role = role.as_str(), %signature, slot, units, earned, "done");
-        End::Done { earned }
-    }
-
-    fn not_done(&self, work: &Work, error: &SendError) -> End {
-        let role = work.role();
-        match error {
-            SendError::Failed(failure) => {
-                self.metrics.transaction(role, Outcome::Failed);
-                self.metrics.lost_race(role);
-                let name = name_of(failure);
-                tracing::warn!(%work, role = role.as_str(), error = %failure, "failed on the chain");
-                End::Lost(name)
-            }
-            SendError::Unknown { .. } => {
-                self.metrics.transaction(role, Outcome::Unknown);
-                tracing::warn!(%work, role = role.as_str(), %error, "nobody says what became of it");
-                End::Unsure
-            }
-            SendError::Expired(_) => {
-                self.metrics.transaction(role, Outcome::Expired);
-                tracing::warn!(%work, role = role.as_str(), %error, "not included");
-                End::Unsure
-            }
-            error => End::Unreachable(error.to_string()),
-        }
+    fn packing(&self) -> Packing<'_> {
+        let rpc::Options { tables, fee, .. } = &self.options;
+        Packing { payer: self.own.authority, tables, fee: *fee }
     }
 
     fn refuse(&self, work: &Work, name: &str, text: &str) -> End {
-        self.metrics.transaction(work.role(), Outcome::Refused);
         self.metrics.refusal(work.role(), name);
         tracing::debug!(%work, role = work.role().as_str(), error = text, "would not go through");
         End::Refused(name.to_string())
-    }
-}
-
-/// Name of what a transaction failed with.
-fn name_of(failure: &Failure) -> String {
-    match &failure.cause {
-        Cause::Bulwark(error) => format!("{error:?}"),
-        Cause::Anchor { name, .. } => name.clone(),
-        Cause::Other { .. } => "OtherProgram".to_string(),
-        Cause::Runtime(_) => "Runtime".to_string(),
     }
 }
 

@@ -144,7 +144,7 @@ pub struct Fees {
     /// Micro-lamports per compute unit, in place of the percentile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed: Option<u64>,
-    /// Most lamports of one transaction above the base fee.
+    /// Most lamports of one transaction above the base fee, as many times as much for several liquidations that go together.
     pub max_lamports: u64,
     /// Most lamports of all transactions in an hour. Beyond it nothing is sent until the hour has passed.
     pub max_lamports_per_hour: u64,
@@ -159,7 +159,7 @@ pub struct Fees {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
-    /// Transactions under way at the same time.
+    /// Pieces of work under way at the same time.
     pub concurrency: u16,
     /// Least profit of a paid action, after fees.
     pub min_profit: Amount,
@@ -276,7 +276,7 @@ impl Config {
         Client::with_commitment(rpc_url.as_str(), ws_url.as_str(), (*commitment).into())
     }
 
-    /// What a transaction pays to be included early: never more than `fees.max_lamports`.
+    /// What a transaction pays to be included early: never more than `fees.max_lamports` for each piece of work in it.
     #[must_use]
     pub fn fee_policy(&self) -> FeePolicy {
         let Fees { percentile, fixed, max_lamports, .. } = self.fees;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bulwark_sdk::Pubkey;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::act::{Actor, End};
 use crate::backoff::Backoff;
@@ -23,7 +23,7 @@ use crate::state::State;
 use crate::work::Work;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// Pieces of work that liquidations leave room for.
 const RESERVED: usize = 2;
@@ -66,13 +66,13 @@ fn is_moot(reason: &str) -> bool {
 /// What became of the work so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Transactions that did what they should.
+    /// Work that was done.
     pub confirmed: u64,
-    /// Those that were sent and failed, expired, or are unknown.
+    /// Work that was sent and failed, expired, or is unknown.
     pub lost: u64,
     /// Work that was refused before anything was sent.
     pub refused: u64,
-    /// Transactions that a dry run did not send.
+    /// Work that a dry run did not send.
     pub dry: u64,
     /// Quote units earned, fees not taken off.
     pub earned: i64,
@@ -154,12 +154,14 @@ impl<A: Act> Dispatcher<A> {
     }
 
     /// Begins as much of the work as there is room for, in its order. Returns how much could be begun but for room.
-    pub fn begin(&mut self, work: Vec<Work>, state: &Arc<State>) -> usize {
+    pub fn begin(&mut self, work: Vec<Work>, state: &State) -> usize {
         self.begin_at(Instant::now(), work, state)
     }
 
-    fn begin_at(&mut self, now: Instant, work: Vec<Work>, state: &Arc<State>) -> usize {
+    fn begin_at(&mut self, now: Instant, work: Vec<Work>, state: &State) -> usize {
         self.awaited.retain(|_, until| *until > now);
+        // What is known is copied for those who act, not for those who look.
+        let mut copy: Option<Arc<State>> = None;
         let mut ready = 0;
         for one in work {
             if !self.is_ready(&one, now) {
@@ -169,7 +171,7 @@ impl<A: Act> Dispatcher<A> {
             let room = self.concurrency.saturating_sub(self.in_flight());
             let reserved = if one.role() == Role::Liquidate { RESERVED.min(self.concurrency / 2) } else { 0 };
             if room > reserved {
-                self.spawn(one, state);
+                self.spawn(one, Arc::clone(copy.get_or_insert_with(|| Arc::new(state.clone()))));
             }
         }
         ready
@@ -181,8 +183,8 @@ impl<A: Act> Dispatcher<A> {
         !busy && !self.work.contains(work) && self.backoff.is_ready(work, now)
     }
 
-    fn spawn(&mut self, work: Work, state: &Arc<State>) {
-        let (actor, state, patience) = (Arc::clone(&self.actor), Arc::clone(state), self.patience(&work));
+    fn spawn(&mut self, work: Work, state: Arc<State>) {
+        let (actor, patience) = (Arc::clone(&self.actor), self.patience(&work));
         let urgency = self.backoff.times(&work, NOT_INCLUDED);
         self.work.insert(work.clone());
         self.accounts.extend(work.account().map(|account| (account, false)));
@@ -204,20 +206,37 @@ impl<A: Act> Dispatcher<A> {
     /// dropped.
     pub async fn ended(&mut self) -> Option<(Work, End)> {
         loop {
-            match self.running.join_next().await {
-                None => return None,
-                Some(Ok((work, end))) => {
-                    self.note(&work, &end, Instant::now());
-                    return Some((work, end));
+            let joined = self.running.join_next().await?;
+            if let Some(ended) = self.joined(joined) {
+                return Some(ended);
+            }
+        }
+    }
+
+    /// The next piece of work that has ended already.
+    pub fn ended_too(&mut self) -> Option<(Work, End)> {
+        loop {
+            let joined = self.running.try_join_next()?;
+            if let Some(ended) = self.joined(joined) {
+                return Some(ended);
+            }
+        }
+    }
+
+    fn joined(&mut self, joined: Result<(Work, End), JoinError>) -> Option<(Work, End)> {
+        match joined {
+            Ok((work, end)) => {
+                self.note(&work, &end, Instant::now());
+                Some((work, end))
+            }
+            // A panic in a task: whose work it was is not known any more, so all of it is forgotten once none is left.
+            Err(error) => {
+                tracing::error!(%error, "work ended in a way that it must not");
+                if self.running.is_empty() {
+                    self.work.clear();
+                    self.accounts.clear();
                 }
-                // A panic in a task: whose work it was is not known any more, so all of it is forgotten once none is left.
-                Some(Err(error)) => {
-                    tracing::error!(%error, "work ended in a way that it must not");
-                    if self.running.is_empty() {
-                        self.work.clear();
-                        self.accounts.clear();
-                    }
-                }
+                None
             }
         }
     }
@@ -239,7 +258,10 @@ impl<A: Act> Dispatcher<A> {
                     None => self.backoff.pause(work, 2 * NOT_YET, now),
                 }
             }
-            End::Nothing | End::Wait | End::Gone | End::Outdated => self.backoff.pause(work, NOT_YET, now),
+            End::Entangled => self.backoff.done(work),
+            End::Nothing | End::Wait | End::Gone | End::Outdated => {
+                self.backoff.pause(work, NOT_YET, now);
+            }
             End::Refused(reason) if is_moot(reason) => self.backoff.pause(work, MOOT, now),
             End::Refused(reason) => {
                 summary.refused += 1;

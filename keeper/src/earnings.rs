@@ -38,6 +38,17 @@ pub fn earnings(events: &[Event], own: &Pubkey) -> i64 {
     sum
 }
 
+/// The same, for work about one account in a transaction that may have liquidated others, too.
+#[must_use]
+pub fn earnings_from(events: &[Event], own: &Pubkey, account: Option<Pubkey>) -> i64 {
+    let elsewhere = |event: &Event| match event {
+        Event::Liquidated(fill) => account.is_some_and(|account| account != fill.account),
+        _ => false,
+    };
+    let brought: Vec<Event> = events.iter().filter(|event| !elsewhere(event)).cloned().collect();
+    earnings(&brought, own)
+}
+
 /// Whether a takeover is closed again by what follows, and nothing is left.
 fn closed(rest: &[Event], fill: &Liquidated) -> bool {
     let closes = |trade: &Traded| {
@@ -178,6 +189,18 @@ mod tests {
         let tip = liquidated(OWN, LiquidationKind::PoolReduction, (50, 30));
         assert_eq!(earnings(&[sale, trigger, tip], &OWN), 20 + 7 + 30);
         assert_eq!(earnings(&[], &OWN), 0);
+    }
+
+    #[test]
+    fn who_went_together_earned_what_their_own_account_brought() {
+        let tip = |account, keeper| match liquidated(OWN, LiquidationKind::PoolReduction, (0, keeper)) {
+            Event::Liquidated(fill) => Event::Liquidated(Liquidated { account, ..fill }),
+            other => other,
+        };
+        let accounts = [4, 5, 6].map(|byte| Pubkey::new_from_array([byte; 32]));
+        let events = [tip(accounts[0], 100), tip(accounts[1], 30)];
+        assert_eq!(accounts.map(|account| earnings_from(&events, &OWN, Some(account))), [100, 30, 0]);
+        assert_eq!(earnings_from(&events, &OWN, None), 130);
     }
 
     #[test]

@@ -76,6 +76,7 @@ pub struct Metrics {
     lost_races: IntCounterVec,
     earned: IntCounterVec,
     tasks: IntCounterVec,
+    done: IntCounterVec,
     action_seconds: HistogramVec,
     registry: Registry,
     catalogue: Vec<Metric>,
@@ -122,7 +123,7 @@ impl Metrics {
             accounts_indebted: to
                 .level("accounts_indebted", "Margin accounts that owe quote or have something held back")?,
             backing_off: to.level("backing_off", "Tasks that wait since they failed")?,
-            in_flight: to.level("in_flight", "Transactions under way")?,
+            in_flight: to.level("in_flight", "Pieces of work under way")?,
             slot: to.level("slot", "Newest slot that was heard of")?,
             clock_lag_seconds: to.level("clock_lag_seconds", "Wall clock less the clock of the chain")?,
             stream_lag_slots: to.level("stream_lag_slots", "Slots that the stream is behind the node")?,
@@ -137,7 +138,7 @@ impl Metrics {
             price_age_seconds: to.levels("price_age_seconds", "Age of a stored price", &["leg"])?,
             transactions: to.counters(
                 "transactions_total",
-                "Attempts by how they ended",
+                "Transactions by how they ended",
                 &["role", "outcome"],
             )?,
             refusals: Refusals::new(to.counters(
@@ -152,6 +153,7 @@ impl Metrics {
             )?,
             earned: to.counters("earned_quote_units_total", "Earned before fees, quote units", &["role"])?,
             tasks: to.counters("tasks_total", "Tasks that were begun", &["role"])?,
+            done: to.counters("done_total", "Tasks that did what they should", &["role"])?,
             fees_lamports: to
                 .counter("fees_lamports_total", "Fees of transactions that were sent, lamports")?,
             reconnects: to.counter("reconnects_total", "Streams that were lost and connected again")?,
@@ -189,7 +191,7 @@ impl Metrics {
 
     fn begin_at_zero(&self) {
         for role in Role::ALL.map(Role::as_str) {
-            for counters in [&self.lost_races, &self.earned, &self.tasks] {
+            for counters in [&self.lost_races, &self.earned, &self.tasks, &self.done] {
                 counters.with_label_values(&[role]);
             }
             for outcome in Outcome::ALL {
@@ -214,8 +216,9 @@ impl Metrics {
         self.lost_races.with_label_values(&[role.as_str()]).inc();
     }
 
-    /// An action earned so many quote units, before fees.
-    pub fn earned(&self, role: Role, quote_units: u64) {
+    /// A task did what it should, and earned so many quote units, before fees.
+    pub fn done(&self, role: Role, quote_units: u64) {
+        self.done.with_label_values(&[role.as_str()]).inc();
         self.earned.with_label_values(&[role.as_str()]).inc_by(quote_units);
     }
 

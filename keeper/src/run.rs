@@ -17,7 +17,7 @@ use bulwark_sdk::rpc::{self, Client};
 use solana_keypair::Keypair;
 use solana_signer::Signer;
 
-use crate::act::Actor;
+use crate::act::{Actor, Together};
 use crate::config::{Config, ConfigError};
 use crate::dispatch::Dispatcher;
 pub use crate::dispatch::Summary;
@@ -185,6 +185,7 @@ impl Keeper {
             dry_run: self.config.dry_run,
             ledger: Ledger::new(self.config.fees.max_lamports_per_hour),
             metrics: Arc::clone(&self.metrics),
+            together: Together::default(),
         }
     }
 

@@ -21,7 +21,7 @@ impl Default for Cluster {
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { tick_ms: 400, resync_secs: 300, sweep_secs: 60, shutdown_secs: 60, poll_ms: 400 }
+        Self { tick_ms: 400, resync_secs: 300, sweep_secs: 60, shutdown_secs: 60, poll_ms: 200 }
     }
 }
 

@@ -48,7 +48,8 @@ struct Scene {
     state: Arc<State>,
 }
 
-fn state() -> State {
+/// What is known of an exchange without a market.
+pub(crate) fn state() -> State {
     let context = MarketContext {
         slot: 1,
         clock_slot: 1,

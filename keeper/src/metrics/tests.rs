@@ -28,7 +28,7 @@ fn every_series_with_known_labels_begins_at_zero() {
 fn what_is_counted_is_shown() {
     let metrics = Metrics::new().unwrap();
     metrics.transaction(Role::Liquidate, Outcome::DryRun);
-    metrics.earned(Role::Liquidate, 1_500_000);
+    metrics.done(Role::Liquidate, 1_500_000);
     metrics.lost_race(Role::Trigger);
     metrics.task(Role::Sweep);
     metrics.action(Role::Settle, Duration::from_millis(300));
@@ -40,6 +40,7 @@ fn what_is_counted_is_shown() {
     for (series, value) in [
         ("transactions_total{outcome=\"dry_run\",role=\"liquidate\"}", "1"),
         ("earned_quote_units_total{role=\"liquidate\"}", "1500000"),
+        ("done_total{role=\"liquidate\"}", "1"),
         ("lost_races_total{role=\"trigger\"}", "1"),
         ("tasks_total{role=\"sweep\"}", "1"),
         ("action_seconds_bucket{role=\"settle\",le=\"0.5\"}", "1"),

@@ -114,7 +114,7 @@ impl<'a, S: Source> Session<'a, S> {
             let end = tokio::select! {
                 () = &mut stop => Some(End::Stopped),
                 notice = self.source.next() => self.notice(notice, (&mut snapshot, &tell), dispatcher),
-                Some((work, end)) = dispatcher.ended(), if dispatcher.in_flight() > 0 => self.ended(&work, &end),
+                Some(first) = dispatcher.ended(), if dispatcher.in_flight() > 0 => self.ended(first, dispatcher),
                 Some(what) = heard.recv() => self.hear(what, (&mut snapshot, &tell), dispatcher),
             };
             if let Some(end) = end {
@@ -185,15 +185,25 @@ impl<'a, S: Source> Session<'a, S> {
         metrics.evaluated.inc_by(u64::try_from(judged).unwrap_or(u64::MAX));
     }
 
-    fn ended(&mut self, work: &Work, end: &WorkEnd) -> Option<End> {
-        match (end, work.account()) {
-            (WorkEnd::Gone, Some(account)) => {
-                self.book.remove(&account, self.state.moment.slot);
+    /// Work that has ended, and whatever else has ended by now.
+    fn ended(&mut self, first: (Work, WorkEnd), dispatcher: &mut Dispatcher) -> Option<End> {
+        let (mut next, mut follow_up) = (Some(first), false);
+        while let Some((work, end)) = next {
+            match (&end, work.account()) {
+                (WorkEnd::Gone, Some(account)) => {
+                    self.book.remove(&account, self.state.moment.slot);
+                }
+                (WorkEnd::NoBudget, _) => self.keeper.health.set_fee_budget_exhausted(true),
+                (WorkEnd::Done { .. }, _) => self.keeper.health.set_fee_budget_exhausted(false),
+                (WorkEnd::Outdated, _) => return Some(End::Anew("something was listed or closed")),
+                _ => {}
             }
-            (WorkEnd::NoBudget, _) => self.keeper.health.set_fee_budget_exhausted(true),
-            (WorkEnd::Done { .. }, _) => self.keeper.health.set_fee_budget_exhausted(false),
-            (WorkEnd::Outdated, _) => return Some(End::Anew("something was listed or closed")),
-            _ => {}
+            follow_up |= matches!(end, WorkEnd::Done { .. } | WorkEnd::Entangled);
+            next = dispatcher.ended_too();
+        }
+        // There is room, and an auction that was called may be worth a takeover already: nobody waits for the next tick.
+        if follow_up && self.synced {
+            self.begin(dispatcher);
         }
         None
     }
@@ -294,8 +304,7 @@ impl<'a, S: Source> Session<'a, S> {
         };
         let mut work = roles::find(&config.roles, view);
         work.retain(|work| work.account().is_none_or(|account| config.acts_on(&account)));
-        // What is known is copied for those who act, not for those who look.
-        if work.is_empty() { 0 } else { dispatcher.begin(work, &Arc::new(self.state.clone())) }
+        dispatcher.begin(work, &self.state)
     }
 
     /// With `once`: whether nothing is left to do, nor anybody whose auction is waited for.

@@ -1,4 +1,4 @@
-//! The crash: prices fall by an eighth within a minute, and two hundred accounts come into trouble on the way.
+//! The crash: prices fall by an eighth within five minutes, and two hundred accounts come into trouble on the way.
 
 use crate::harness::crash::Fall;
 use crate::harness::crowd::Crowd;
@@ -58,5 +58,6 @@ async fn a_crash_with_200_accounts_is_worked_off() {
     println!("  {summary:?}");
     assert!(seen.accounts().len() > 150, "the fall reaches most of them");
     require_in_time(&seen);
+    assert!(counted.confirmed("liquidate") < counted.done("liquidate"), "some go together");
     assert_eq!(counted.ended("unknown") + counted.ended("expired"), 0);
 }

@@ -26,8 +26,7 @@ async fn nothing_is_tried_at_a_price_that_is_gone_and_all_is_done_once_it_is_bac
     let observer = Observer::start(&stage).await;
     Fall::drop(&stage, DROP_PPM).await;
     observer.calm(&stage).await;
-    let done =
-        |after: &Reading, before: &Reading| after.confirmed("liquidate") - before.confirmed("liquidate");
+    let done = |after: &Reading, before: &Reading| after.done("liquidate") - before.done("liquidate");
     assert!(done(&keeper.reading(), &before) >= 3, "one in four holds BTC");
     // A price that nobody prints is asked for nothing: no refresh, no liquidation, no trigger.
     tokio::time::sleep(Duration::from_secs(4)).await;

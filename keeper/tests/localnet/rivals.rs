@@ -26,7 +26,7 @@ async fn two_keepers_at_the_same_crash_do_no_harm_and_lose_few_fees() {
     tell("the first of two", &seen, &one);
     tell("the second of two", &seen, &two);
     // Some are closed before anybody sees them in trouble.
-    let liquidations = one.confirmed("liquidate") + two.confirmed("liquidate");
+    let liquidations = one.done("liquidate") + two.done("liquidate");
     assert!(liquidations >= 24, "the fall reaches them all");
     require_in_time(&seen);
     let both = |what: &str| one.ended(what) + two.ended(what);

@@ -46,6 +46,11 @@ impl Reading {
         self.sum("transactions_total", &[("role", role), ("outcome", "confirmed")])
     }
 
+    /// Tasks of a role that did what they should, whichever transactions they went in.
+    pub fn done(&self, role: &str) -> i64 {
+        self.sum("done_total", &[("role", role)])
+    }
+
     /// Milliseconds that an action of a role takes on average.
     pub fn action_ms(&self, role: &str) -> i64 {
         let of = |name: &str| self.sum(name, &[("role", role)]);
