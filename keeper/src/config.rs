@@ -335,12 +335,6 @@ impl Timing {
         Duration::from_secs(self.resync_secs)
     }
 
-    /// `sweep_secs`.
-    #[must_use]
-    pub const fn sweep(&self) -> Duration {
-        Duration::from_secs(self.sweep_secs)
-    }
-
     /// `shutdown_secs`.
     #[must_use]
     pub const fn shutdown(&self) -> Duration {
@@ -351,13 +345,6 @@ impl Timing {
     #[must_use]
     pub const fn poll(&self) -> Duration {
         Duration::from_millis(self.poll_ms)
-    }
-}
-
-impl Refresh {
-    /// Other accounts with updates of a source, by its feed as the program keeps it.
-    pub fn accounts_of(&self, feed: &[u8; 32]) -> impl Iterator<Item = Pubkey> + '_ {
-        self.accounts.get(&Feed(*feed)).into_iter().flatten().map(|Address(account)| *account)
     }
 }
 

@@ -10,10 +10,17 @@ use bulwark_sdk::program::events::{Liquidated, LiquidationKind, Traded};
 /// itself cost counts.
 #[must_use]
 pub fn earnings(events: &[Event], own: &Pubkey) -> i64 {
+    earnings_from(events, own, None)
+}
+
+/// The same, for work about one account in a transaction that may have liquidated others, too.
+#[must_use]
+pub fn earnings_from(events: &[Event], own: &Pubkey, account: Option<Pubkey>) -> i64 {
+    let elsewhere = |fill: &Liquidated| account.is_some_and(|account| account != fill.account);
     let mut sum = 0_i64;
     for (at, event) in events.iter().enumerate() {
         let brought = match event {
-            Event::Liquidated(fill) if fill.liquidator == *own => {
+            Event::Liquidated(fill) if fill.liquidator == *own && !elsewhere(fill) => {
                 let closed = closed(events.get(at..).unwrap_or_default(), fill);
                 let concession = match fill.kind {
                     LiquidationKind::Takeover if !closed => signed(fill.concession),
@@ -36,17 +43,6 @@ pub fn earnings(events: &[Event], own: &Pubkey) -> i64 {
         sum = sum.saturating_add(brought);
     }
     sum
-}
-
-/// The same, for work about one account in a transaction that may have liquidated others, too.
-#[must_use]
-pub fn earnings_from(events: &[Event], own: &Pubkey, account: Option<Pubkey>) -> i64 {
-    let elsewhere = |event: &Event| match event {
-        Event::Liquidated(fill) => account.is_some_and(|account| account != fill.account),
-        _ => false,
-    };
-    let brought: Vec<Event> = events.iter().filter(|event| !elsewhere(event)).cloned().collect();
-    earnings(&brought, own)
 }
 
 /// Whether a takeover is closed again by what follows, and nothing is left.

@@ -169,7 +169,7 @@ impl Keeper {
     }
 
     fn actor(&self, rules: Rules, tables: Vec<rpc::AddressLookupTableAccount>) -> Actor {
-        let poll = Duration::from_millis(self.config.timing.poll_ms);
+        let poll = self.config.timing.poll();
         let fee = self.config.fee_policy();
         // Signed once: what is not included in time is judged anew, and sent for a higher fee. Should both be included, the
         // second finds nothing to do. What it earns is known from the simulation: its log would be another wait.
@@ -196,7 +196,7 @@ impl Keeper {
             tracing::info!(left, "waiting for what is under way");
         }
         let all = async { while dispatcher.ended().await.is_some() {} };
-        if tokio::time::timeout(Duration::from_secs(self.config.timing.shutdown_secs), all).await.is_err() {
+        if tokio::time::timeout(self.config.timing.shutdown(), all).await.is_err() {
             tracing::warn!(
                 left = dispatcher.in_flight(),
                 "not waited for: what was sent may still be included"

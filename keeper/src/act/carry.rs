@@ -6,6 +6,7 @@ use bulwark_sdk::rpc::{self, Cause, Failure, FeePolicy, Prepared, Receipt, SendE
 
 use super::load::{Ride, blame, instructions};
 use super::{Actor, End};
+use crate::config::Role;
 use crate::earnings::{cost, earnings, earnings_from};
 use crate::metrics::Outcome;
 use crate::roles::Motive;
@@ -28,11 +29,8 @@ fn all(rides: Vec<Ride>, end: &End) -> Ends {
 impl Actor {
     /// A transaction of one piece of work.
     pub(super) async fn carry_alone(&self, ride: Ride, (motive, state): (Motive, &State)) -> End {
-        let (prepared, rides, mut ends) = self.prepare(vec![ride]).await;
-        if let Some(prepared) = prepared {
-            ends.extend(self.weigh_and_send(rides, &prepared, (motive, state)).await);
-        }
-        ends.pop().map_or(End::Nothing, |(_, end)| end)
+        let prepared = self.prepare(vec![ride]).await;
+        self.weigh_and_send(prepared, (motive, state)).await.pop().map_or(End::Nothing, |(_, end)| end)
     }
 
     /// A transaction of several pieces of work that pay nothing: those that fail its simulation are left behind. `turn` is given
@@ -41,14 +39,11 @@ impl Actor {
         let works: Vec<Work> = rides.iter().map(|ride| ride.work.clone()).collect();
         let prepared = tokio::time::timeout(PREPARED_WITHIN, self.prepare(rides)).await;
         drop(turn);
-        let Ok((prepared, rides, mut ends)) = prepared else {
+        let Ok(prepared) = prepared else {
             let end = End::Unreachable("the node does not answer to a simulation".to_string());
             return works.into_iter().map(|work| (work, end.clone())).collect();
         };
-        if let Some(prepared) = prepared {
-            ends.extend(self.weigh_and_send(rides, &prepared, (Motive::Service, state)).await);
-        }
-        ends
+        self.weigh_and_send(prepared, (Motive::Service, state)).await
     }
 
     /// How it is sent: what was not included lately pays what more of the others pay, up to the cap, which is for each piece of work.
@@ -67,14 +62,14 @@ impl Actor {
         self.options.clone().with_fee(fee)
     }
 
-    /// A transaction that passed its simulation and those that are in it, and how it ended for all others.
-    async fn prepare(&self, mut rides: Vec<Ride>) -> (Option<Prepared>, Vec<Ride>, Ends) {
+    /// A transaction that passed its simulation with those that are in it, and how it ended for all others.
+    async fn prepare(&self, mut rides: Vec<Ride>) -> (Option<(Prepared, Vec<Ride>)>, Ends) {
         let mut ends = Ends::new();
-        while let Some(role) = rides.first().map(|ride| ride.work.role()) {
+        while let Some(role) = role_of(&rides) {
             let (of_all, options) = (instructions(rides.iter()), self.options(&rides));
             let prepared = self.client.prepare(&of_all, &self.own.authority, &options).await;
             let (blamed, name, text) = match prepared {
-                Ok(prepared) => return (Some(prepared), rides, ends),
+                Ok(prepared) => return (Some((prepared, rides)), ends),
                 Err(SendError::Rpc(error)) => {
                     ends.extend(all(rides, &End::Unreachable(error.to_string())));
                     break;
@@ -92,19 +87,26 @@ impl Actor {
                 (work, end)
             }));
         }
-        (None, Vec::new(), ends)
+        (None, ends)
     }
 
-    async fn weigh_and_send(&self, rides: Vec<Ride>, prepared: &Prepared, why: (Motive, &State)) -> Ends {
-        match self.weigh(&rides, prepared, why) {
-            Some(end) => all(rides, &end),
-            None => self.send(rides, prepared).await,
+    async fn weigh_and_send(
+        &self,
+        (prepared, mut ends): (Option<(Prepared, Vec<Ride>)>, Ends),
+        why: (Motive, &State),
+    ) -> Ends {
+        if let Some((prepared, rides)) = prepared {
+            ends.extend(match self.weigh(&rides, &prepared, why) {
+                Some(end) => all(rides, &end),
+                None => self.send(rides, &prepared).await,
+            });
         }
+        ends
     }
 
     /// Whether a transaction that would go through is worth sending; `None` if it is.
     fn weigh(&self, rides: &[Ride], prepared: &Prepared, (motive, state): (Motive, &State)) -> Option<End> {
-        let role = rides.first()?.work.role();
+        let role = role_of(rides)?;
         let lamports = fee_of(prepared);
         let gain = earnings(&prepared.log.events, &self.own.margin);
         let profit = gain.saturating_sub(state.worth_of_lamports(lamports, self.rules.sol_price));
@@ -145,7 +147,7 @@ impl Actor {
     /// What it brought is what its simulation brought: a moment lies between the two, `keeper report` reads what was paid.
     fn done(&self, rides: Vec<Ride>, prepared: &Prepared, receipt: &Receipt) -> Ends {
         let (signature, slot, units) = (&receipt.signature, receipt.slot, prepared.simulated_units);
-        let Some(role) = rides.first().map(|ride| ride.work.role()) else { return Ends::new() };
+        let Some(role) = role_of(&rides) else { return Ends::new() };
         self.metrics.transaction(role, Outcome::Confirmed);
         let end = |Ride { work, .. }| {
             let earned = earnings_from(&prepared.log.events, &self.own.margin, work.account());
@@ -157,7 +159,7 @@ impl Actor {
 
     /// It cost its fee and did nothing.
     fn failed(&self, rides: Vec<Ride>, failure: &Failure) -> Ends {
-        let Some(role) = rides.first().map(|ride| ride.work.role()) else { return Ends::new() };
+        let Some(role) = role_of(&rides) else { return Ends::new() };
         self.metrics.transaction(role, Outcome::Failed);
         self.metrics.lost_race(role);
         tracing::warn!(work = %tell(&rides), role = role.as_str(), error = %failure, "failed on the chain");
@@ -168,7 +170,7 @@ impl Actor {
     }
 
     fn not_included(&self, rides: &[Ride], error: &SendError) -> End {
-        let Some(role) = rides.first().map(|ride| ride.work.role()) else { return End::Nothing };
+        let Some(role) = role_of(rides) else { return End::Nothing };
         let work = tell(rides);
         match error {
             SendError::Unknown { .. } => {
@@ -184,6 +186,11 @@ impl Actor {
             error => End::Unreachable(error.to_string()),
         }
     }
+}
+
+/// Role of all of them: only liquidations go together.
+fn role_of(rides: &[Ride]) -> Option<Role> {
+    Some(rides.first()?.work.role())
 }
 
 /// Lamports that it costs.

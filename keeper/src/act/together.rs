@@ -104,8 +104,12 @@ impl Actor {
         if load.is_empty() {
             drop(turn);
         } else {
-            let (rides, mut tells): (Vec<Ride>, HashMap<Work, oneshot::Sender<End>>) =
-                load.into_iter().map(|Seat { ride, tell }| (ride.clone(), (ride.work, tell))).unzip();
+            let mut tells: HashMap<Work, oneshot::Sender<End>> = HashMap::new();
+            let mut rides = Vec::with_capacity(load.len());
+            for Seat { ride, tell } in load {
+                tells.insert(ride.work.clone(), tell);
+                rides.push(ride);
+            }
             let ends = self.carry_all(rides, turn, state).await;
             self.together.waiting().note(&ends, Instant::now());
             for (work, end) in ends {

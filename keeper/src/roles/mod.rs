@@ -209,10 +209,7 @@ impl<'a> Fresh<'a> {
     }
 
     fn price(context: &MarketContext, leg: Leg) -> Option<Price> {
-        match leg {
-            Leg::Market(index) => Some(context.markets.get(&index)?.core.oracle.price),
-            Leg::Vault(index) => Some(context.vaults.get(&index)?.core.oracle.price),
-        }
+        context.oracle(leg).map(|oracle| oracle.price)
     }
 
     /// Refreshes of these.

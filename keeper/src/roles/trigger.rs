@@ -26,8 +26,8 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
 
 fn is_worth_it(view: View<'_>, (key, id): (&Pubkey, u64), market: &Market) -> bool {
     let Some(account) = view.book.get(key) else { return false };
-    let trigger = account.triggers.iter().find(|trigger| trigger.is_set() && trigger.id == id);
-    trigger.is_some_and(|trigger| pays((view.snapshot, view.rules), (account, trigger), market))
+    ix::find_trigger(account, id)
+        .is_some_and(|trigger| pays((view.snapshot, view.rules), (account, trigger), market))
 }
 
 /// Whether it would be executed, and pay. What has expired, was placed in an earlier market of this index, or is beyond what the
@@ -75,8 +75,7 @@ fn is_priced(market: &Market, now: i64) -> bool {
 
 pub(super) fn plan(fresh: &Fresh<'_>, id: u64) -> Result<Plan, PlanError> {
     let margin = fresh.account()?;
-    let find = |trigger: &&Trigger| trigger.is_set() && trigger.id == id;
-    let Some(trigger) = margin.account.triggers.iter().find(find) else { return Ok(Plan::Nothing) };
+    let Some(trigger) = ix::find_trigger(margin.account, id) else { return Ok(Plan::Nothing) };
     let (market, now) = (fresh.market(trigger.market)?, fresh.context.now);
     let met = is_priced(market, now) && trigger.require_met(market.core.mark()).is_ok();
     if !met || !pays((&fresh.context.snapshot(), fresh.rules), (margin.account, trigger), market) {

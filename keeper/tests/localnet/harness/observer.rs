@@ -16,7 +16,7 @@ use bulwark_sdk::listings::Listings;
 use bulwark_sdk::program::oracle::OracleSource;
 use bulwark_sdk::program::prices::Seen;
 use bulwark_sdk::program::state::MarginAccount;
-use bulwark_sdk::refresh::{Leg, legs_of};
+use bulwark_sdk::refresh::legs_of;
 use bulwark_sdk::rpc::{Client, EventBatch, MarketContext, Raw, RpcError, Subscription, Update};
 use bulwark_sdk::{Pubkey, address};
 use tokio::sync::oneshot;
@@ -166,6 +166,7 @@ impl Chronicle {
     /// Whether the prices of an account are no older than what the oracles had printed at the last look.
     fn has_taken_in(&self, stored: &MarketContext, account: &MarginAccount) -> bool {
         let Some(last) = &self.last else { return false };
+        let published = |all: &MarketContext, leg| all.oracle(leg).map(|oracle| oracle.publish_time);
         legs_of(account).all(|leg| published(stored, leg) >= published(last, leg))
     }
 
@@ -194,14 +195,6 @@ pub async fn troubled(stage: &Stage) -> Option<BTreeSet<Pubkey>> {
     let in_trouble =
         |account: &MarginAccount| matches!(snapshot.distress(account, all.clock_slot), Ok(Some(_)));
     Some(accounts.into_iter().filter(|(_, account)| in_trouble(account)).map(|(key, _)| key).collect())
-}
-
-/// When the price of a leg was published.
-fn published(all: &MarketContext, leg: Leg) -> Option<i64> {
-    match leg {
-        Leg::Market(index) => Some(all.markets.get(&index)?.core.oracle.publish_time),
-        Leg::Vault(index) => Some(all.vaults.get(&index)?.core.oracle.publish_time),
-    }
 }
 
 /// Insurance of the fund and of all markets, quote units.
@@ -237,12 +230,14 @@ async fn stored_and_now(
     };
     // What the program would refuse leaves the price as it is.
     for market in all.markets.values_mut() {
-        let after = seen(&market.sources).and_then(|print| forecast::market(market, print, moment));
-        *market = after.unwrap_or_else(|| market.clone());
+        if let Some(after) = seen(&market.sources).and_then(|print| forecast::market(market, print, moment)) {
+            *market = after;
+        }
     }
     for vault in all.vaults.values_mut() {
-        let after = seen(&vault.sources).and_then(|print| forecast::vault(vault, print, moment));
-        *vault = after.unwrap_or_else(|| vault.clone());
+        if let Some(after) = seen(&vault.sources).and_then(|print| forecast::vault(vault, print, moment)) {
+            *vault = after;
+        }
     }
     Ok((stored, all))
 }

@@ -3,6 +3,7 @@
 use anchor_lang::prelude::Pubkey;
 use anchor_lang::solana_program::instruction::Instruction;
 use bulwark::instructions::PlaceTriggerArgs;
+use bulwark::state::MarginAccount;
 use bulwark::{accounts, instruction as data};
 use bulwark_engine::trigger::{Trigger, TriggerKind};
 use bulwark_engine::units::Side;
@@ -58,6 +59,12 @@ pub fn cancel_trigger(authority: Pubkey, margin: Margin<'_>, id: u64) -> Instruc
     instruction(&accounts, &data::CancelTrigger { incarnation: margin.account.incarnation, id })
 }
 
+/// A trigger that an account has set; `None` if it has none with this number.
+#[must_use]
+pub fn find_trigger(account: &MarginAccount, id: u64) -> Option<&Trigger> {
+    account.triggers.iter().find(|trigger| trigger.is_set() && trigger.id == id)
+}
+
 /// Executes a trigger of a trader's account; the fee goes to the margin account `keeper`. No signer.
 ///
 /// # Errors
@@ -68,8 +75,7 @@ pub fn execute_trigger(
     id: u64,
     keeper: Option<Pubkey>,
 ) -> Result<Instruction, BuildError> {
-    let find = |t: &&Trigger| t.is_set() && t.id == id;
-    let trigger = margin.account.triggers.iter().find(find).ok_or(BuildError::UnknownTrigger(id))?;
+    let trigger = find_trigger(margin.account, id).ok_or(BuildError::UnknownTrigger(id))?;
     let (trade, legs) = trade(listings, margin.address, margin, trigger.market)?;
     let accounts = accounts::ExecuteTrigger {
         exchange: trade.exchange,

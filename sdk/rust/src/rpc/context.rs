@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anchor_lang::Discriminator;
 use anchor_lang::prelude::Pubkey;
 use bulwark::state::{Exchange, InsuranceFund, MarginAccount, Market, Pool, Vault};
+use bulwark_engine::price::OracleState;
 use bytemuck::Pod;
 
 use crate::address;
@@ -12,6 +13,7 @@ use crate::explain::InForce;
 use crate::health::Snapshot;
 use crate::instruction::Margin;
 use crate::listings::Listings;
+use crate::refresh::Leg;
 
 use super::fetch::Raw;
 use super::{Client, RpcError};
@@ -57,6 +59,15 @@ impl MarketContext {
             markets: self.markets.iter().map(|(index, market)| (*index, &**market)).collect(),
             vaults: self.vaults.iter().map(|(index, vault)| (*index, &**vault)).collect(),
             now: self.now,
+        }
+    }
+
+    /// The price of a market or a vault as it is stored; `None` if it is not listed.
+    #[must_use]
+    pub fn oracle(&self, leg: Leg) -> Option<&OracleState> {
+        match leg {
+            Leg::Market(index) => Some(&self.markets.get(&index)?.core.oracle),
+            Leg::Vault(index) => Some(&self.vaults.get(&index)?.core.oracle),
         }
     }
 
