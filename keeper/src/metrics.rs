@@ -71,6 +71,7 @@ pub struct Metrics {
     pub slots_in_trouble: prometheus::Histogram,
     resident_bytes: Level,
     price_age_seconds: IntGaugeVec,
+    fees_age_seconds: IntGaugeVec,
     transactions: IntCounterVec,
     refusals: Refusals,
     lost_races: IntCounterVec,
@@ -97,6 +98,15 @@ impl Level {
     #[must_use]
     pub fn get(&self) -> i64 {
         self.0.get()
+    }
+}
+
+/// Shows a value of a leg, or that there is none.
+fn show(levels: &IntGaugeVec, leg: &str, value: Option<i64>) {
+    match value {
+        Some(value) => levels.with_label_values(&[leg]).set(value),
+        // Fails for a leg that was never there, which is what is wanted.
+        None => drop(levels.remove_label_values(&[leg])),
     }
 }
 
@@ -136,6 +146,11 @@ impl Metrics {
             book_bytes: to.level("book_bytes", "Memory of the book of margin accounts")?,
             resident_bytes: to.level("resident_bytes", "Resident memory of the process")?,
             price_age_seconds: to.levels("price_age_seconds", "Age of a stored price", &["leg"])?,
+            fees_age_seconds: to.levels(
+                "fees_age_seconds",
+                "For how long fees of a market have waited to be distributed",
+                &["leg"],
+            )?,
             transactions: to.counters(
                 "transactions_total",
                 "Transactions by how they ended",
@@ -232,15 +247,14 @@ impl Metrics {
         self.action_seconds.with_label_values(&[role.as_str()]).observe(took.as_secs_f64());
     }
 
-    /// The stored price of a market or vault is so many seconds old.
-    pub fn price_age(&self, leg: &str, seconds: i64) {
-        self.price_age_seconds.with_label_values(&[leg]).set(seconds);
+    /// The stored price of a market or vault is so many seconds old; `None` if nobody depends on it.
+    pub fn price_age(&self, leg: &str, seconds: Option<i64>) {
+        show(&self.price_age_seconds, leg, seconds);
     }
 
-    /// A market or vault is no more.
-    pub fn forget_leg(&self, leg: &str) {
-        // Fails for a leg that was never there, which is what is wanted.
-        let _ = self.price_age_seconds.remove_label_values(&[leg]);
+    /// Fees of a market have waited for so many seconds; `None` without any.
+    pub fn fees_age(&self, leg: &str, seconds: Option<i64>) {
+        show(&self.fees_age_seconds, leg, seconds);
     }
 
     /// Every metric that there is.

@@ -34,7 +34,8 @@ fn what_is_counted_is_shown() {
     metrics.action(Role::Settle, Duration::from_millis(300));
     metrics.slots_in_trouble.observe(12.0);
     metrics.own_equity.set(-5_i64);
-    metrics.price_age("market 0", 7);
+    metrics.price_age("market 0", Some(7));
+    metrics.fees_age("market 0", Some(3_600));
     metrics.refusal(Role::Liquidate, "NotTheWorst");
     let text = metrics.render().unwrap();
     for (series, value) in [
@@ -48,12 +49,14 @@ fn what_is_counted_is_shown() {
         ("slots_in_trouble_bucket{le=\"15\"}", "1"),
         ("own_equity", "-5"),
         ("price_age_seconds{leg=\"market 0\"}", "7"),
+        ("fees_age_seconds{leg=\"market 0\"}", "3600"),
         ("refusals_total{error=\"NotTheWorst\",role=\"liquidate\"}", "1"),
     ] {
         assert_eq!(line(&text, series).as_deref(), Some(value), "{series}");
     }
-    metrics.forget_leg("market 0");
-    metrics.forget_leg("market 9");
+    metrics.price_age("market 0", None);
+    metrics.fees_age("market 0", None);
+    metrics.price_age("market 9", None);
     assert!(!metrics.render().unwrap().contains("market 0"));
 }
 
@@ -82,7 +85,8 @@ fn an_amount_that_does_not_fit_is_the_largest() {
 #[test]
 fn the_catalogue_has_what_is_shown_once_it_was_used() {
     let metrics = Metrics::new().unwrap();
-    metrics.price_age("market 0", 0);
+    metrics.price_age("market 0", Some(0));
+    metrics.fees_age("market 0", Some(0));
     metrics.refusal(Role::Sweep, "Healthy");
     let text = metrics.render().unwrap();
     let shown: BTreeSet<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();

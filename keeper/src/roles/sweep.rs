@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bulwark_sdk::instruction as ix;
+use bulwark_sdk::program::state::Market;
 
 use super::{Fresh, Motive, Plan, View};
 use crate::state::State;
@@ -23,18 +24,23 @@ impl Swept {
             self.since.entry(*index).or_insert(state.moment.now);
         }
     }
+
+    /// For how many seconds fees of a market have waited; `None` while there are none to distribute.
+    #[must_use]
+    pub fn age(&self, market: u16, now: i64) -> Option<i64> {
+        self.since.get(&market).map(|since| now.saturating_sub(*since))
+    }
 }
 
-/// Fees that wait in a market, quote units.
-fn fees(market: &bulwark_sdk::program::state::Market) -> u64 {
-    market.core.book.fees.total().unwrap_or(u64::MAX)
+/// What a sweep of a market would distribute, quote units: nothing as long as it keeps its fees for what is not backed.
+fn fees(market: &Market) -> u64 {
+    let mut core = market.core;
+    core.sweep().total().unwrap_or(u64::MAX)
 }
 
 pub(super) fn find(view: View<'_>) -> Vec<Work> {
     let (now, rules) = (view.moment().now, view.rules);
-    let old = |index: &u16| {
-        view.swept.since.get(index).is_some_and(|since| now.saturating_sub(*since) >= rules.max_fee_age)
-    };
+    let old = |index: &u16| view.swept.age(*index, now).is_some_and(|age| age >= rules.max_fee_age);
     let markets = view.state.markets.iter();
     let due = markets.filter(|(index, market)| fees(&market.stored) >= rules.min_fees.max(1) || old(index));
     due.map(|(index, _)| Work::Sweep(*index)).collect()

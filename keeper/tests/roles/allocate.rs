@@ -90,6 +90,20 @@ fn fees_are_distributed_once_they_are_worth_it() {
 }
 
 #[test]
+fn fees_that_a_market_keeps_for_what_is_not_backed_are_left_alone() {
+    let (mut world, mut bot) = scene(Role::Sweep);
+    holder(&mut world, 50_000, (SOL, Side::Long), 50_000);
+    let debtor = world.trader(10_000 * DOLLAR);
+    indebt(&mut world, &debtor, 20_000, SOL);
+    drain(&mut world, SOL, 9_999 * DOLLAR);
+    assert_eq!(bot.find(&world), []);
+    world.advance(7_200);
+    assert_eq!(bot.find(&world), [], "however long they wait");
+    drain(&mut world, SOL, 20_000 * DOLLAR);
+    assert_eq!(only(bot.round(&mut world)).0, Work::Sweep(SOL));
+}
+
+#[test]
 fn smaller_fees_are_distributed_once_they_have_waited_long_enough_each_time() {
     let (mut world, mut bot) = scene(Role::Sweep);
     for _ in 0..2 {

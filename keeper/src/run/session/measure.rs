@@ -23,21 +23,21 @@ impl<S> Session<'_, S> {
         let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         let wall = wall.ok().and_then(|wall| i64::try_from(wall.as_secs()).ok()).unwrap_or(moment.now);
         metrics.clock_lag_seconds.set(wall.saturating_sub(moment.now));
-        self.measure_prices();
+        self.measure_ages();
         self.measure_own();
     }
 
-    /// Ages of prices that somebody depends on: of the others nobody keeps the price young.
-    fn measure_prices(&self) {
+    /// Ages of fees, and of prices that somebody depends on: of the others nobody keeps the price young.
+    fn measure_ages(&self) {
         let (metrics, now) = (&self.keeper.metrics, self.state.moment.now);
-        let show = |leg: &str, in_use: bool, published: i64| match in_use {
-            true => metrics.price_age(leg, now.saturating_sub(published)),
-            false => metrics.forget_leg(leg),
+        let show = |leg: &str, in_use: bool, published: i64| {
+            metrics.price_age(leg, in_use.then_some(now.saturating_sub(published)));
         };
         for (index, market) in &self.state.markets {
-            let core = &market.stored.core;
+            let (leg, core) = (format!("market{index}"), &market.stored.core);
             let in_use = core.book.positions != 0 && !core.is_settling();
-            show(&format!("market{index}"), in_use, core.oracle.publish_time);
+            show(&leg, in_use, core.oracle.publish_time);
+            metrics.fees_age(&leg, self.swept.age(*index, now));
         }
         for (index, vault) in &self.state.vaults {
             let core = &vault.stored.core;

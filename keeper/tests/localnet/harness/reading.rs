@@ -36,6 +36,14 @@ impl Reading {
         self.sum(name, &[])
     }
 
+    /// Whether there is a series of a metric with this label.
+    pub fn has(&self, name: &str, (key, value): (&str, &str)) -> bool {
+        let is = |s: &Series| {
+            s.name.strip_prefix(PREFIX) == Some(name) && s.labels.get(key).is_some_and(|v| v == value)
+        };
+        self.0.iter().any(is)
+    }
+
     /// Transactions of all roles that ended so.
     pub fn ended(&self, outcome: &str) -> i64 {
         self.sum("transactions_total", &[("outcome", outcome)])
