@@ -62,6 +62,10 @@ bench-write: binaries ## the same, and rewrite bench/cu.md
 bench-keeper: setup ## what 100,000 margin accounts cost the keeper; fails when a bound does not hold
 	cargo bench --quiet -p bulwark-keeper-bench --locked
 
+.PHONY: alarms
+alarms: ## the keeper's alarms: Prometheus reads them, and each fires when it should
+	scripts/alarms.sh
+
 .PHONY: idl idl-check
 idl: setup ## the interface description for clients, to idl/bulwark.json
 	scripts/idl.sh

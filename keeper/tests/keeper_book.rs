@@ -169,6 +169,15 @@ fn every_alarm_has_a_page_of_the_runbook_and_the_other_way_round() {
 }
 
 #[test]
+fn every_alarm_has_a_test_that_it_fires() {
+    let (rules, tests) = (read("keeper/alerts.yaml"), read("keeper/alerts.test.yaml"));
+    for alarm in rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")) {
+        let fires = format!("alertname: {alarm}, exp_alerts: [{{ exp_labels:");
+        assert!(tests.contains(&fires), "{alarm}");
+    }
+}
+
+#[test]
 fn everything_that_health_says_is_named() {
     let mut config = Config::default();
     config.http.max_silence_secs = 0;
