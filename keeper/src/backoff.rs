@@ -4,9 +4,11 @@
 //! helped costs less and less, and never the others' turn. How long exactly is a matter of chance: keepers that failed together
 //! do not come back together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::work::Work;
 
@@ -14,6 +16,8 @@ use crate::work::Work;
 const FIRST: Duration = Duration::from_secs(1);
 /// The longest rest.
 const LONGEST: Duration = Duration::from_secs(30);
+/// Failures of the node in a row after which nothing is expected of it any more.
+const HOPES: u32 = 5;
 
 #[derive(Clone, Debug)]
 struct Rest {
@@ -26,6 +30,8 @@ struct Rest {
 #[derive(Debug, Default)]
 pub struct Backoff {
     resting: HashMap<Work, Rest>,
+    /// How often in a row the node failed work: it did not answer, or did not include it.
+    unserved: HashMap<Work, u32>,
     chance: RandomState,
 }
 
@@ -65,9 +71,25 @@ impl Backoff {
         self.resting.remove(work);
     }
 
-    /// How much work was refused and rests. What has rested for long enough twice over is forgotten.
-    pub fn count(&mut self, now: Instant) -> usize {
-        self.resting.retain(|_, rest| rest.until + LONGEST > now);
+    /// Whether the node did its part for work, however it ended.
+    pub fn served(&mut self, work: &Work, served: bool) {
+        if served {
+            self.unserved.remove(work);
+        } else {
+            *self.unserved.entry(work.clone()).or_default() += 1;
+        }
+    }
+
+    /// Whether some work is going to be tried again since the node failed it: unless it did so again and again.
+    #[must_use]
+    pub fn hopes(&self) -> bool {
+        self.unserved.values().any(|times| *times <= HOPES)
+    }
+
+    /// How much work was refused and rests. What has rested for long enough twice over, and is not under way, is forgotten.
+    pub fn count(&mut self, now: Instant, under_way: &HashSet<Work>) -> usize {
+        self.resting.retain(|work, rest| rest.until + LONGEST > now || under_way.contains(work));
+        self.unserved.retain(|work, _| self.resting.contains_key(work));
         self.resting.values().filter(|rest| rest.until > now && !rest.reason.is_empty()).count()
     }
 
@@ -108,8 +130,32 @@ mod tests {
         let (mut backoff, now) = (Backoff::default(), Instant::now());
         backoff.refused(&Work::Sweep(1), "Paused", now);
         backoff.pause(&Work::Sweep(2), MINUTE, now);
-        assert_eq!(backoff.count(now), 1, "a pause is no refusal");
-        assert_eq!(backoff.count(now + 5 * MINUTE), 0);
-        assert!(backoff.resting.is_empty());
+        backoff.served(&Work::Sweep(2), false);
+        let under_way = HashSet::from([Work::Sweep(2)]);
+        assert_eq!(backoff.count(now, &under_way), 1, "a pause is no refusal");
+        assert_eq!(backoff.count(now + 5 * MINUTE, &under_way), 0);
+        assert_eq!(backoff.resting.len(), 1);
+        assert!(backoff.hopes(), "what is under way is not forgotten");
+        backoff.count(now + 5 * MINUTE, &HashSet::new());
+        assert!(backoff.resting.is_empty() && !backoff.hopes());
+    }
+
+    #[test]
+    fn a_node_that_fails_again_and_again_takes_hope_away() {
+        let (mut backoff, work, other) = (Backoff::default(), Work::Sweep(1), Work::Sweep(2));
+        assert!(!backoff.hopes());
+        for _ in 0..HOPES {
+            backoff.served(&work, false);
+            assert!(backoff.hopes());
+        }
+        backoff.served(&work, false);
+        assert!(!backoff.hopes());
+        backoff.served(&other, false);
+        assert!(backoff.hopes(), "for another");
+        backoff.served(&other, true);
+        backoff.served(&work, true);
+        assert!(!backoff.hopes(), "nothing is left to be tried again");
+        backoff.served(&work, false);
+        assert!(backoff.hopes(), "it is counted anew");
     }
 }

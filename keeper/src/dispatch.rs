@@ -11,10 +11,11 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bulwark_sdk::Pubkey;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::act::{Actor, End};
 use crate::backoff::Backoff;
@@ -135,13 +136,19 @@ impl<A: Act> Dispatcher<A> {
 
     /// How much work was refused and rests.
     pub fn backing_off(&mut self) -> usize {
-        self.backoff.count(Instant::now())
+        self.backoff.count(Instant::now(), &self.work)
     }
 
     /// Whether work was refused and rests.
     #[must_use]
     pub fn rests(&self, work: &Work) -> bool {
         !self.backoff.is_ready(work, Instant::now())
+    }
+
+    /// Whether work is going to be tried again since the node did not answer, or did not include it.
+    #[must_use]
+    pub fn hopes(&self) -> bool {
+        self.backoff.hopes()
     }
 
     /// The book has heard of an account: what was done for it need not be waited for any more. Slots do not say so: a node may
@@ -244,6 +251,7 @@ impl<A: Act> Dispatcher<A> {
     fn note(&mut self, work: &Work, end: &End, now: Instant) {
         self.work.remove(work);
         let heard = work.account().and_then(|account| Some((account, self.accounts.remove(&account)?)));
+        self.backoff.served(work, !matches!(end, End::Unsure | End::Unreachable(_)));
         let summary = &mut self.summary;
         match end {
             End::Done { earned } => {

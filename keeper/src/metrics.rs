@@ -257,6 +257,12 @@ impl Metrics {
         show(&self.fees_age_seconds, leg, seconds);
     }
 
+    /// Markets and vaults are listed anew: some may be gone.
+    pub fn forget_legs(&self) {
+        self.price_age_seconds.reset();
+        self.fees_age_seconds.reset();
+    }
+
     /// Every metric that there is.
     #[must_use]
     pub fn catalogue(&self) -> &[Metric] {

@@ -93,7 +93,7 @@ fn liquidations(all: std::ops::Range<u8>) -> Vec<Work> {
     all.map(|n| Work::Liquidate(who(n))).collect()
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn never_are_two_pieces_about_one_account_under_way() {
     let (mut scene, now) = (Scene::new(8), Instant::now());
     let both = [Work::Liquidate(who(1)), Work::Trigger(who(1), 7), Work::Trigger(who(2), 7)];
@@ -107,7 +107,7 @@ async fn never_are_two_pieces_about_one_account_under_way() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn equal_work_is_begun_once() {
     let (mut scene, now) = (Scene::new(8), Instant::now());
     let refresh = Work::Refresh(vec![Leg::Market(1)]);
@@ -115,7 +115,7 @@ async fn equal_work_is_begun_once() {
     assert_eq!(scene.begin_one(&refresh, now), 0);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn liquidations_leave_room_for_prices() {
     let (mut scene, now) = (Scene::new(6), Instant::now());
     assert_eq!(scene.begin(&liquidations(1..11), now), 10, "so many are ready");
@@ -125,7 +125,7 @@ async fn liquidations_leave_room_for_prices() {
     assert_eq!(scene.dispatcher.in_flight(), 6, "nor is there more room than that");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_may_do_one_thing_at_a_time_liquidates_too() {
     for (concurrency, begun) in [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2), (5, 3)] {
         let mut scene = Scene::new(concurrency);
@@ -134,7 +134,7 @@ async fn who_may_do_one_thing_at_a_time_liquidates_too() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_refused_rests_and_nothing_else_does() {
     let (mut scene, now) = (Scene::new(8), Instant::now());
     let [first, second] = [1, 2].map(|n| Work::Liquidate(who(n)));
@@ -147,7 +147,23 @@ async fn what_was_refused_rests_and_nothing_else_does() {
     assert_eq!(scene.dispatcher.summary.refused, 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
+async fn what_the_node_failed_is_going_to_be_tried_again() {
+    let minute = Duration::from_secs(60);
+    let (mut scene, work) = (Scene::new(8), Work::Liquidate(who(1)));
+    let unanswered = End::Unreachable("no answer".into());
+    for (end, hopes) in [(&unanswered, true), (&End::Unsure, true), (&End::Refused("Paused".into()), false)] {
+        assert_eq!(scene.begin_one(&work, Instant::now()), 1);
+        tokio::time::advance(minute).await;
+        scene.dispatcher.backing_off();
+        scene.end(&work, end.clone()).await;
+        assert_eq!(scene.dispatcher.hopes(), hopes, "{end:?}");
+        assert_eq!(scene.begin_one(&work, Instant::now()), 0, "it rests");
+        tokio::time::advance(minute / 4).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_nothing_to_do_yet_is_looked_at_again_soon() {
     for end in [End::Nothing, End::Wait, End::Gone, End::Outdated] {
         let (mut scene, now, work) = (Scene::new(8), Instant::now(), Work::Liquidate(who(1)));
@@ -158,7 +174,7 @@ async fn what_has_nothing_to_do_yet_is_looked_at_again_soon() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn after_something_was_done_the_book_is_waited_for() {
     let (mut scene, now, work) = (Scene::new(8), Instant::now(), Work::Liquidate(who(1)));
     scene.begin_one(&work, now);
@@ -172,7 +188,7 @@ async fn after_something_was_done_the_book_is_waited_for() {
     assert_eq!((scene.dispatcher.summary.confirmed, scene.dispatcher.summary.earned), (1, 7));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn news_that_came_first_or_do_not_come_are_not_waited_for() {
     let (mut scene, now, work) = (Scene::new(8), Instant::now(), Work::Liquidate(who(1)));
     scene.begin_one(&work, now);
@@ -184,7 +200,7 @@ async fn news_that_came_first_or_do_not_come_are_not_waited_for() {
     assert_eq!(scene.begin_one(&work, now + 2 * NEWS), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn patience_grows_with_losses_and_shrinks_with_successes() {
     let (mut scene, now, work) = (Scene::new(8), Instant::now(), Work::Liquidate(who(1)));
     let longest = |scene: &Scene| {
@@ -209,7 +225,7 @@ async fn patience_grows_with_losses_and_shrinks_with_successes() {
     assert_eq!(scene.dispatcher.summary.lost, u64::from(PATIENCE_STEPS) + 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_nobody_can_say_the_end_of_is_no_lost_race() {
     let (mut scene, now, work) = (Scene::new(8), Instant::now(), Work::Sweep(1));
     for end in [End::Unsure, End::Unreachable("no answer".into()), End::NoBudget, End::DryRun] {
@@ -221,7 +237,7 @@ async fn what_nobody_can_say_the_end_of_is_no_lost_race() {
     assert_eq!((summary.lost, summary.dry, summary.confirmed), (1, 1, 0));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn work_that_panics_is_forgotten_and_the_rest_goes_on() {
     let (mut scene, now) = (Scene::new(8), Instant::now());
     let [first, second] = [1, 2].map(|n| Work::Liquidate(who(n)));
@@ -233,7 +249,7 @@ async fn work_that_panics_is_forgotten_and_the_rest_goes_on() {
     scene.end(&second, End::Nothing).await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_not_included_is_more_urgent_each_time() {
     let (mut scene, mut now, work) = (Scene::new(8), Instant::now(), Work::Liquidate(who(1)));
     for _ in 0..3 {
@@ -249,7 +265,7 @@ async fn what_was_not_included_is_more_urgent_each_time() {
     assert_eq!(*scene.puppet.urgencies.lock().expect("no panic"), [0, 1, 2, 3, 0]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_not_there_any_more_does_not_rest_for_long_when_it_comes_back() {
     let (mut scene, mut now, work) = (Scene::new(8), Instant::now(), Work::Liquidate(who(1)));
     for _ in 0..6 {

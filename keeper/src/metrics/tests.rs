@@ -58,6 +58,10 @@ fn what_is_counted_is_shown() {
     metrics.fees_age("market 0", None);
     metrics.price_age("market 9", None);
     assert!(!metrics.render().unwrap().contains("market 0"));
+    metrics.price_age("market 1", Some(7));
+    metrics.fees_age("market 1", Some(7));
+    metrics.forget_legs();
+    assert!(!metrics.render().unwrap().contains("market 1"));
 }
 
 #[test]

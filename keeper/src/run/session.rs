@@ -76,6 +76,7 @@ impl<'a, S: Source> Session<'a, S> {
         let rules = Rules::new(config, context.exchange.quote_decimals)?;
         let more = config.refresh.accounts.iter();
         let more = more.map(|(feed, accounts)| (feed.0, accounts.iter().map(|account| account.0).collect()));
+        keeper.metrics.forget_legs();
         let state = State::new(listings, context, Oracles::new(more.collect()));
         Ok(Self {
             keeper,
@@ -307,12 +308,12 @@ impl<'a, S: Source> Session<'a, S> {
         dispatcher.begin(work, &self.state)
     }
 
-    /// With `once`: whether nothing is left to do, nor anybody whose auction is waited for.
+    /// With `once`: whether nothing is left to do, nor to be tried again, nor anybody whose auction is waited for.
     fn is_finished(&mut self, ready: usize, dispatcher: &mut Dispatcher) -> bool {
         if !self.keeper.config.once {
             return false;
         }
-        let waiting = self.waiting(dispatcher);
+        let waiting = dispatcher.hopes() || self.waiting(dispatcher);
         let busy = ready > 0 || dispatcher.in_flight() > 0 || waiting;
         self.idle = if busy { 0 } else { self.idle + 1 };
         self.idle >= IDLE_LOOKS
