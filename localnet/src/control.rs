@@ -64,7 +64,7 @@ impl Command {
     /// Does it.
     ///
     /// # Errors
-    /// No such asset; the endpoint refuses.
+    /// No such asset; the endpoint refuses; the chain's clock stands still.
     pub async fn run(&self, network: &mut Localnet) -> Result<()> {
         match self {
             Self::Price(asset, price) => network.oracles().set(asset, *price).await,

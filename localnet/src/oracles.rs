@@ -24,6 +24,9 @@ const STEP_PPM: i64 = 300;
 const RANGE_PPM: i64 = 50_000;
 /// Half-width of the uncertainty: a basis point.
 const CONF: i64 = 10_000;
+/// How often the clock is looked at while a later second is waited for, and for how long.
+const LOOK: Duration = Duration::from_millis(50);
+const STILL: Duration = Duration::from_secs(30);
 
 /// One feed.
 #[derive(Clone, Debug)]
@@ -34,6 +37,8 @@ struct Feed {
     /// Around which it walks; `None` while it stands.
     home: Option<i64>,
     frozen: bool,
+    /// When it was printed last, unix seconds of the chain; 0: never.
+    printed: i64,
 }
 
 #[derive(Clone, Debug)]
@@ -86,7 +91,7 @@ impl Oracles {
                 let mut feeds = feeds.lock().await;
                 feeds.walk();
                 // The endpoint may be on its way down or up: the next tick tries again.
-                if let Err(error) = print(&cheats, &feeds).await {
+                if let Err(error) = print(&cheats, &mut feeds).await {
                     eprintln!("oracles: {error:#}");
                 }
             }
@@ -109,15 +114,36 @@ impl Oracles {
     /// # Errors
     /// The endpoint refuses.
     pub async fn print(&self) -> Result<()> {
-        print(&self.cheats, &*self.feeds.lock().await).await
+        print(&self.cheats, &mut *self.feeds.lock().await).await
     }
 
-    /// Puts an asset's price, dollars with eight decimals, prints it, and keeps it there.
+    /// Puts an asset's price, dollars with eight decimals, prints it, and keeps it there. It counts with the next refresh,
+    /// or, while the asset is frozen, with the first one after it prints again.
     ///
     /// # Errors
-    /// No such asset; the endpoint refuses.
+    /// No such asset; the endpoint refuses; the chain's clock stands still.
     pub async fn set(&self, asset: &str, price: i64) -> Result<()> {
-        self.change(asset, |feed| (feed.price, feed.home) = (price, None)).await
+        self.set_all(&[(asset, price)]).await
+    }
+
+    /// The same for several assets, in one print. Of two prints of one second a market keeps the first one: this waits for a
+    /// second in which none of them was printed yet.
+    ///
+    /// # Errors
+    /// As [`Oracles::set`].
+    pub async fn set_all(&self, prices: &[(&str, i64)]) -> Result<()> {
+        let mut feeds = self.feeds.lock().await;
+        let mut last = 0;
+        for (asset, _) in prices {
+            let feed = feeds.get(asset)?;
+            last = last.max(if feed.frozen { 0 } else { feed.printed });
+        }
+        for (asset, price) in prices {
+            let feed = feeds.get(asset)?;
+            (feed.price, feed.home) = (*price, None);
+        }
+        later(&self.cheats, last).await?;
+        print(&self.cheats, &mut feeds).await
     }
 
     /// Lets an asset's price walk, around where it is.
@@ -149,15 +175,13 @@ impl Oracles {
     /// # Errors
     /// No such asset.
     pub async fn price(&self, asset: &str) -> Result<i64> {
-        let feeds = self.feeds.lock().await;
-        Ok(feeds.by_asset.get(asset).with_context(|| feeds.unknown(asset))?.price)
+        Ok(self.feeds.lock().await.get(asset)?.price)
     }
 
     async fn change(&self, asset: &str, change: impl FnOnce(&mut Feed)) -> Result<()> {
         let mut feeds = self.feeds.lock().await;
-        let unknown = feeds.unknown(asset);
-        change(feeds.by_asset.get_mut(asset).context(unknown)?);
-        print(&self.cheats, &feeds).await
+        change(feeds.get(asset)?);
+        print(&self.cheats, &mut feeds).await
     }
 }
 
@@ -168,9 +192,10 @@ impl Drop for Oracles {
 }
 
 impl Feeds {
-    fn unknown(&self, asset: &str) -> String {
+    fn get(&mut self, asset: &str) -> Result<&mut Feed> {
         let assets: Vec<&str> = self.by_asset.keys().map(String::as_str).collect();
-        format!("no asset {asset}: there are {}", assets.join(", "))
+        let unknown = format!("no asset {asset}: there are {}", assets.join(", "));
+        self.by_asset.get_mut(asset).context(unknown)
     }
 
     /// The next random number (splitmix64).
@@ -203,12 +228,24 @@ fn feed(asset: &str, source: &OracleSource, walk: bool) -> Result<Feed> {
     }
     let price = PRICES.iter().find(|(name, _)| *name == asset).map(|(_, price)| *price);
     let price = price.with_context(|| format!("{asset}: no first price for it in {}", file!()))?;
-    Ok(Feed { id: source.feed, price, home: walk.then_some(price), frozen: false })
+    Ok(Feed { id: source.feed, price, home: walk.then_some(price), frozen: false, printed: 0 })
 }
 
-async fn print(cheats: &Cheats, feeds: &Feeds) -> Result<()> {
+/// Waits until the chain's clock is past a second.
+async fn later(cheats: &Cheats, second: i64) -> Result<()> {
+    let wait = async {
+        while cheats.clock().await?.unix_timestamp <= second {
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(STILL, wait).await.context("the chain's clock stands still")?
+}
+
+async fn print(cheats: &Cheats, feeds: &mut Feeds) -> Result<()> {
     let clock = cheats.clock().await?;
-    for feed in feeds.by_asset.values().filter(|feed| !feed.frozen) {
+    for feed in feeds.by_asset.values_mut().filter(|feed| !feed.frozen) {
+        feed.printed = clock.unix_timestamp;
         let print = Print {
             price: feed.price,
             conf: (feed.price / CONF).unsigned_abs(),
@@ -227,7 +264,8 @@ mod tests {
     use super::*;
 
     fn feeds(seed: u64) -> Feeds {
-        let feed = Feed { id: [0; 32], price: 150 * PRINT, home: Some(150 * PRINT), frozen: false };
+        let feed =
+            Feed { id: [0; 32], price: 150 * PRINT, home: Some(150 * PRINT), frozen: false, printed: 0 };
         Feeds { by_asset: BTreeMap::from([("SOL".to_string(), feed)]), random: seed }
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use solana_signer::Signer;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-use crate::actor::{Actor, ONE_SOL, network, refusal, soon};
+use crate::actor::{Actor, DOLLAR, ONE_SOL, SOL, network, refusal, soon};
 
 #[tokio::test]
 async fn a_reset_begins_anew_at_the_same_address() {
@@ -41,6 +41,18 @@ async fn a_network_goes_on_however_much_was_written_to_it() {
         soon(written).await.unwrap();
     }
     assert_eq!(client.rpc().get_balance(&somebody).await.unwrap(), 3_000_000_000);
+}
+
+#[tokio::test]
+async fn a_price_that_was_set_counts_with_the_next_refresh() {
+    let (network, client) = network().await;
+    let trader = Actor::funded(&network, &client, ("trader", 1_000)).await;
+    for dollars in [151, 152, 153] {
+        network.oracles().set("SOL", dollars * PRINT).await.unwrap();
+        trader.buy(ONE_SOL).await.unwrap();
+        let price = trader.context().await.all.markets[&SOL].core.mark();
+        assert_eq!(price.mul_ceil(ONE_SOL).unwrap(), dollars.unsigned_abs() * DOLLAR);
+    }
 }
 
 #[tokio::test]
@@ -111,18 +123,19 @@ impl Piped {
         let commands = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut piped = Self { child, commands, answers };
+        // The first answer is a whole network, which takes what it takes.
         let description = piped.answer().await;
         (piped, description)
     }
 
     async fn answer(&mut self) -> Value {
-        let line = soon(self.answers.next_line()).await.unwrap().expect("an answer");
+        let line = self.answers.next_line().await.unwrap().expect("an answer");
         serde_json::from_str(&line).unwrap()
     }
 
     async fn say(&mut self, line: &str) -> Value {
         self.commands.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-        self.answer().await
+        soon(self.answer()).await
     }
 }
 

@@ -13,6 +13,8 @@ use bulwark_tests::fixtures::PRINT;
 use crate::trader::{Result, Trader};
 
 const SOL: u16 = 0;
+/// Longest wait for what the network tells by itself.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(90);
 
 async fn network() -> Localnet {
     Localnet::start(Options::for_tests()).await.unwrap_or_else(|error| panic!("{error:#}"))
@@ -37,7 +39,8 @@ async fn a_trader_opens_looks_and_leaves() -> Result<()> {
     let opened = trader::buy(&trader, SOL, lots).await?;
     let [trade] = &traded(&opened.events)[..] else { panic!("{:?}", opened.events) };
     assert_eq!((trade.lots, trade.market), (i64::try_from(lots)?, SOL));
-    assert_eq!(trader::next_trade(&mut events).await.as_ref(), Some(trade));
+    let told = tokio::time::timeout(PATIENCE, trader::next_trade(&mut events)).await?;
+    assert_eq!(told.as_ref(), Some(trade));
 
     let placed = trader::stop_loss(&trader, SOL).await?;
     let view = trader::look(&trader).await?;
