@@ -288,7 +288,7 @@ mod tests {
         });
         let short = Duration::from_millis(100);
         let mut roots =
-            roots(&url, Patience { answer: short * 10, silence: short, ..patience() }).await.unwrap();
+            roots(&url, Patience { answer: short * 30, silence: short, ..patience() }).await.unwrap();
         assert_eq!(roots.next().await, root(10));
         assert_eq!(roots.next().await, Some(Update::Reconnected));
         assert_eq!(roots.next().await, root(20));

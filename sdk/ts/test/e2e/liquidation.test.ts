@@ -38,6 +38,8 @@ test('an account below maintenance margin is taken over, by what the auction off
   expect(sdk.valueOf(offer).market).toBe(0);
 
   const liquidate = async (most: bigint) => {
+    // A takeover asks for a young price, whatever time it took to get here.
+    const young = await printed(0, 96n, 100n);
     const margin = await sdk.loadAccount(handle, sdk.marginAccountType, ours);
     const liquidator = { authority: keeper, margin };
     const input = {
@@ -49,7 +51,9 @@ test('an account below maintenance margin is taken over, by what the auction off
     };
     // What it takes depends on the slot that it lands in.
     const options = { computeUnitLimit: 100_000 };
-    return sdk.send(handle, keeper, await sdk.liquidate(await load(), input), options);
+    const instructions = await sdk.liquidate(await load(), input);
+    const refresh = sdk.refreshMarket(0, { primary: young });
+    return sdk.send(handle, keeper, [refresh, ...instructions], options);
   };
   const called = await liquidate(0n);
   expect(sdk.eventsNamed(called.events, 'auctionCalled')).toMatchObject([
