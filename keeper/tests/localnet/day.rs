@@ -4,12 +4,12 @@ use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::event::Event;
 use bulwark_sdk::program::state::MarginAccount;
 use bulwark_sdk::rpc::{EventBatch, Subscription, Update};
-use bulwark_tests::fixtures::{BTC_ASSET, SOL_ASSET};
 
-use crate::harness::crash::below;
+use crate::harness::crash::fall_to;
 use crate::harness::crowd::Crowd;
 use crate::harness::keeper::CAPITAL;
 use crate::harness::process::{Process, folder};
+use crate::harness::reading::Reading;
 use crate::harness::stage::{MILLI_SOL, SOL, Stage, soon};
 
 /// Seconds of a step.
@@ -52,7 +52,8 @@ async fn until(events: &mut Subscription<EventBatch>, like: impl Fn(&Event) -> b
         loop {
             match events.next().await.expect("the runtime is there") {
                 Update::Item { value, .. } if value.events.iter().any(&like) => return,
-                _ => {}
+                Update::Item { .. } => {}
+                Update::Reconnected => panic!("events may be missing"),
             }
         }
     })
@@ -81,9 +82,7 @@ async fn a_day_passes_without_a_missed_crank_and_without_growing_memory() {
     let (began, oracles) = (stage.network.now().await.unwrap(), stage.network.oracles());
     let (mut early, mut paid, mut longest) = (0, began, 0);
     for step in 1..=STEPS {
-        for asset in [&SOL_ASSET, &BTC_ASSET] {
-            oracles.set(asset.name, below(asset, below_first(step))).await.unwrap();
-        }
+        fall_to(oracles, below_first(step)).await;
         stage.network.advance(STEP).await.unwrap();
         refreshed(&stage, began + i64::from(step) * STEP).await;
         if step % TRADE_EVERY == 0 {
@@ -91,7 +90,8 @@ async fn a_day_passes_without_a_missed_crank_and_without_growing_memory() {
             until(&mut events, |event| matches!(event, Event::MarketSwept(sweep) if sweep.market == SOL))
                 .await;
             longest = longest.max(stage.network.now().await.unwrap() - paid);
-            keeper.until(|reading| reading.sum("fees_age_seconds", &[FEES]) < STEP).await;
+            let young = |reading: &Reading| reading.sum("fees_age_seconds", &[FEES]) < STEP;
+            keeper.until(|reading| reading.get("synced") == 1 && young(reading)).await;
             stage.increase("trader2", (SOL, Side::Long), 100 * MILLI_SOL).await;
             until(&mut events, |event| matches!(event, Event::Traded(trade) if trade.account == trader))
                 .await;

@@ -7,14 +7,13 @@ use crate::harness::crash::{Fall, below};
 use crate::harness::crowd::{Crowd, DROP_PPM};
 use crate::harness::keeper::Keeper;
 use crate::harness::observer::Observer;
-use crate::harness::reading::Reading;
 use crate::harness::stage::Stage;
 use bulwark_tests::fixtures::SOL_ASSET;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_tried_at_a_price_that_is_gone_and_all_is_done_once_it_is_back() {
     let stage = Stage::start().await;
-    Crowd::tight(12).gather(&stage).await;
+    let members = Crowd::tight(12).gather(&stage).await;
     let keeper = Keeper::start(&stage).await;
     let oracles = stage.network.oracles();
     oracles.freeze("SOL").await.unwrap();
@@ -26,8 +25,7 @@ async fn nothing_is_tried_at_a_price_that_is_gone_and_all_is_done_once_it_is_bac
     let observer = Observer::start(&stage).await;
     Fall::drop(&stage, DROP_PPM).await;
     observer.calm(&stage).await;
-    let done = |after: &Reading, before: &Reading| after.done("liquidate") - before.done("liquidate");
-    assert!(done(&keeper.reading(), &before) >= 3, "one in four holds BTC");
+    assert_eq!(stage.reduced(&members).await, 3, "one in four holds BTC");
     // A price that nobody prints is asked for nothing: no refresh, no liquidation, no trigger.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let frozen = keeper.reading();
@@ -42,8 +40,7 @@ async fn nothing_is_tried_at_a_price_that_is_gone_and_all_is_done_once_it_is_bac
     let seen = observer.calm(&stage).await;
     let (counted, _) = keeper.stop().await;
     tell("frozen", &seen, &counted);
-    // Some are closed before anybody sees them in trouble.
-    assert!(done(&counted, &frozen) >= 9, "three in four hold SOL");
+    assert_eq!(stage.reduced(&members).await, 12, "three in four hold SOL");
     assert!(seen.durations().iter().all(|slots| *slots <= IN_TIME));
     require_no_harm(&seen);
 }

@@ -11,7 +11,7 @@ use crate::harness::stage::Stage;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_keeper_that_was_killed_goes_on_where_it_was_and_ends_when_it_is_told() {
     let (stage, folder) = (Stage::start().await, folder("killed"));
-    Crowd::narrow(24).gather(&stage).await;
+    let members = Crowd::narrow(24).gather(&stage).await;
     stage.fund("keeper", CAPITAL).await;
     let keeper = Process::start(&stage, ("keeper", &folder), &[]);
     keeper.at_work().await;
@@ -31,7 +31,7 @@ async fn a_keeper_that_was_killed_goes_on_where_it_was_and_ends_when_it_is_told(
     let seen = observer.calm(&stage).await;
     let counted = keeper.reading().await;
     tell("killed", &seen, &counted);
-    assert!(seen.accounts().len() >= 20, "the fall reaches most of them");
+    assert_eq!(stage.reduced(&members).await, members.len(), "the fall reaches them all");
     require_no_harm(&seen);
 
     keeper.signal("TERM").await;

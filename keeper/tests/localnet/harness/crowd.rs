@@ -28,7 +28,7 @@ use super::observer::now;
 use super::stage::{BTC, DOLLAR, MILLI_BTC, MILLI_SOL, SOL, SOL_VAULT, Stage, any_price, fresh, options};
 
 /// How many of them are made at the same time.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
 const PPM: u64 = 1_000_000;
 /// What it costs to open, ppm of the notional at most: fee, spread, and what its size moves the price.
 const COSTS_PPM: u64 = 3_000;
@@ -89,9 +89,9 @@ impl Crowd {
         Self { count, margins_ppm: (58_000, 170_000), large: false }
     }
 
-    /// Spread so that a fall of 6.5 % reaches all, one after another.
+    /// Spread so that a fall of 6.5 % reaches all, one after another, and makes nobody insolvent.
     pub fn narrow(count: u64) -> Self {
-        Self { count, margins_ppm: (60_000, 92_000), large: true }
+        Self { count, margins_ppm: (66_000, 88_000), large: true }
     }
 
     /// All of them fall together, by a drop of [`DROP_PPM`] at once that makes nobody insolvent.
@@ -144,6 +144,17 @@ fn plan(all: &MarketContext, i: u64, (margin_ppm, large): (u64, bool)) -> Plan {
 }
 
 impl Stage {
+    /// How many hold less than they began with.
+    pub async fn reduced(&self, members: &[Member]) -> usize {
+        let accounts: BTreeMap<Pubkey, Box<MarginAccount>> =
+            self.client.fetch_all().await.unwrap().into_iter().collect();
+        let held = |member: &Member| {
+            let position = accounts[&member.margin].position_in(member.plan.market);
+            position.map_or(0, |position| position.lots.count())
+        };
+        members.iter().filter(|member| held(member) < member.plan.lots).count()
+    }
+
     /// Makes accounts that hold what the plans say.
     pub async fn populate(&self, plans: &[Plan]) -> Vec<Member> {
         let members: Vec<Member> =

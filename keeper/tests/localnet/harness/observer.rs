@@ -119,12 +119,18 @@ async fn watch(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = ticks.tick() => chronicle.look(&client, &listings).await,
+            _ = ticks.tick() => drop(chronicle.look(&client, &listings).await),
             update = events.next() => chronicle.hear(update),
             _ = &mut stop => break,
         }
     }
-    chronicle.look(&client, &listings).await;
+    // The last look counts: what is left open, and the insurance.
+    let last = async {
+        while !chronicle.look(&client, &listings).await {
+            tokio::time::sleep(EVERY).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, last).await.expect("the endpoint answers in the end");
     chronicle
 }
 
@@ -136,11 +142,12 @@ impl Chronicle {
         }
     }
 
-    /// Looks once; an endpoint that does not answer, or has another chain meanwhile, is looked at again later.
-    async fn look(&mut self, client: &Client, listings: &Listings) {
+    /// Looks once; an endpoint that does not answer, or has another chain meanwhile, is looked at again later. Whether it
+    /// answered.
+    async fn look(&mut self, client: &Client, listings: &Listings) -> bool {
         // Prices after the accounts: an account that is not helped yet does not look so by an older price.
-        let Ok(accounts) = client.fetch_all::<MarginAccount>().await else { return };
-        let Ok((stored, all)) = stored_and_now(client, listings).await else { return };
+        let Ok(accounts) = client.fetch_all::<MarginAccount>().await else { return false };
+        let Ok((stored, all)) = stored_and_now(client, listings).await else { return false };
         let (slot, insurance) = (all.clock_slot, insurance(&all));
         if self.looks == 0 {
             (self.slots.0, self.insurance.0) = (slot, insurance);
@@ -161,6 +168,7 @@ impl Chronicle {
             }
         }
         self.last = Some(all);
+        true
     }
 
     /// Whether the prices of an account are no older than what the oracles had printed at the last look.
