@@ -1,10 +1,12 @@
-//! An account that nobody can help, among others who can be helped.
+//! An account that nobody can help, or whose help always fails, among others who can be helped.
 
 use std::time::Duration;
 
 use bulwark_keeper::config::{Amount, Config, Limits};
+use bulwark_sdk::Pubkey;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::instruction::{self as ix, Order};
+use bulwark_sdk::program::state::MarginAccount;
 
 use crate::crash::{require_in_time, tell};
 use crate::harness::crash::Fall;
@@ -12,7 +14,7 @@ use crate::harness::crowd::{Crowd, Member, Plan};
 use crate::harness::keeper::{CAPITAL, Keeper, config};
 use crate::harness::observer::Observer;
 use crate::harness::reading::Reading;
-use crate::harness::stage::{DOLLAR, MILLI_SOL, SOL, Stage, options};
+use crate::harness::stage::{DOLLAR, MILLI_SOL, SOL, Stage, options, soon};
 
 /// Lots of a hundred SOL, and lamports of as much.
 const HUNDRED_SOL: u64 = 100_000 * MILLI_SOL;
@@ -72,4 +74,42 @@ async fn an_account_that_nobody_can_help_does_not_keep_the_others_waiting() {
     assert_eq!(stage.reduced(&members).await, members.len(), "the fall reaches them all");
     require_in_time(&seen);
     assert!(stage.context(&poisoned.margin).await.account.quote.0 < 0, "it still owes");
+}
+
+/// Writes into an account what the market of SOL holds back for it, whatever the market knows: with a sum that the market does
+/// not know, the program refuses to liquidate the account, to settle it, and to let it trade.
+async fn write_debt(stage: &Stage, margin: &Pubkey, held: u64) {
+    let mut account = stage.client.rpc().get_account(margin).await.unwrap();
+    let state: &mut MarginAccount = bytemuck::from_bytes_mut(&mut account.data[8..]);
+    state.debts.held[usize::from(SOL)] = held;
+    stage.network.cheats().set_account(margin, &account).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_whose_liquidation_always_fails_does_not_keep_the_others_waiting() {
+    let stage = Stage::start().await;
+    let mut others = Crowd::narrow(16).gather(&stage).await;
+    // The first of them to come into trouble.
+    let broken = [others.remove(0)];
+    write_debt(&stage, &broken[0].margin, u64::MAX / 4).await;
+    let keeper = Keeper::start(&stage).await;
+    let observer = Observer::but(&stage, Some(broken[0].margin)).await;
+    Fall::of(65_000).run(stage.network.oracles()).await;
+    let seen = observer.calm(&stage).await;
+    let counted = keeper.reading();
+    tell("broken", &seen, &counted);
+    assert_eq!((stage.reduced(&broken).await, stage.reduced(&others).await), (0, others.len()));
+    require_in_time(&seen);
+    let refused = counted.sum("transactions_total", &[("role", "liquidate"), ("outcome", "refused")]);
+    assert!((3..=12).contains(&refused), "tried again and again, and seldom: {refused}");
+    assert_eq!(counted.ended("failed"), 0, "it was simulated");
+
+    write_debt(&stage, &broken[0].margin, 0).await;
+    soon(async {
+        while stage.reduced(&broken).await == 0 {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+        }
+    })
+    .await;
+    keeper.stop().await;
 }

@@ -53,6 +53,8 @@ pub struct Chronicle {
     pub insurance: (u64, u64),
     /// The exchange at the last look, by what the oracles printed then.
     last: Option<MarketContext>,
+    /// Whom it does not look at.
+    ignored: Option<Pubkey>,
 }
 
 impl Chronicle {
@@ -78,22 +80,31 @@ impl Chronicle {
 
 /// Watches until it is asked.
 pub struct Observer {
+    ignored: Option<Pubkey>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<Chronicle>,
 }
 
 impl Observer {
     pub async fn start(stage: &Stage) -> Self {
+        Self::but(stage, None).await
+    }
+
+    /// One who does not look at somebody.
+    pub async fn but(stage: &Stage, ignored: Option<Pubkey>) -> Self {
         let (client, listings) = (stage.client.clone(), stage.listings.clone());
         let events = client.events().await.unwrap();
         let (stop, stopped) = oneshot::channel();
-        Self { stop, task: tokio::spawn(watch((client, listings), events, stopped)) }
+        let chronicle = Chronicle { ignored, ..Chronicle::default() };
+        let task = tokio::spawn(watch((client, listings), (chronicle, events), stopped));
+        Self { ignored, stop, task }
     }
 
     /// Waits until nobody is in trouble any more, looks once more, and tells.
     pub async fn calm(self, stage: &Stage) -> Chronicle {
         let calm = async {
-            while troubled(stage).await.is_none_or(|troubled| !troubled.is_empty()) {
+            let others = |who: &Pubkey| Some(*who) != self.ignored;
+            while troubled(stage).await.is_none_or(|troubled| troubled.iter().any(others)) {
                 tokio::time::sleep(EVERY).await;
             }
         };
@@ -111,10 +122,9 @@ impl Observer {
 
 async fn watch(
     (client, listings): (Client, Listings),
-    mut events: Subscription<EventBatch>,
+    (mut chronicle, mut events): (Chronicle, Subscription<EventBatch>),
     mut stop: oneshot::Receiver<()>,
 ) -> Chronicle {
-    let mut chronicle = Chronicle::default();
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -155,7 +165,8 @@ impl Chronicle {
         (self.slots.1, self.insurance.1) = (slot, insurance);
         self.looks += 1;
         let (taken_in, snapshot) = (stored.snapshot(), all.snapshot());
-        for (address, account) in &accounts {
+        let ignored = self.ignored;
+        for (address, account) in accounts.iter().filter(|(address, _)| Some(*address) != ignored) {
             // An account whose prices are of no use can't be judged: nothing changes for it.
             if let Ok(distress) = snapshot.distress(account, slot) {
                 let restored = self.has_taken_in(&stored, account)
