@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bulwark_sdk::Pubkey;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
 use crate::act::{Actor, End};
@@ -97,6 +97,8 @@ pub struct Dispatcher<A = Actor> {
     actor: Arc<A>,
     concurrency: usize,
     running: JoinSet<(Work, End)>,
+    /// Whose work each task does.
+    tasks: HashMap<Id, Work>,
     /// What is under way, and whose accounts: with whether anything was heard of them meanwhile.
     work: HashSet<Work>,
     accounts: HashMap<Pubkey, bool>,
@@ -118,6 +120,7 @@ impl<A: Act> Dispatcher<A> {
             actor,
             concurrency: concurrency.max(1),
             running: JoinSet::new(),
+            tasks: HashMap::new(),
             work: HashSet::new(),
             accounts: HashMap::new(),
             backoff: Backoff::default(),
@@ -160,6 +163,18 @@ impl<A: Act> Dispatcher<A> {
         }
     }
 
+    /// Whether the book is about to hear of what was done for an account.
+    #[must_use]
+    pub fn awaits(&self, account: &Pubkey) -> bool {
+        self.awaited.contains_key(account)
+    }
+
+    /// Whether work may be begun but for room: it does not rest, and nothing is under way about its account.
+    #[must_use]
+    pub fn may_begin(&self, work: &Work) -> bool {
+        self.is_ready(work, Instant::now())
+    }
+
     /// Begins as much of the work as there is room for, in its order. Returns how much could be begun but for room.
     pub fn begin(&mut self, work: Vec<Work>, state: &State) -> usize {
         self.begin_at(Instant::now(), work, state)
@@ -176,7 +191,11 @@ impl<A: Act> Dispatcher<A> {
             }
             ready += 1;
             let room = self.concurrency.saturating_sub(self.in_flight());
-            let reserved = if one.role() == Role::Liquidate { RESERVED.min(self.concurrency / 2) } else { 0 };
+            let reserved = match one.role() {
+                Role::Liquidate => RESERVED.min(self.concurrency / 2),
+                role if role.is_vital() => 0,
+                _ => (self.concurrency - 1) / 2,
+            };
             if room > reserved {
                 self.spawn(one, Arc::clone(copy.get_or_insert_with(|| Arc::new(state.clone()))));
             }
@@ -195,11 +214,13 @@ impl<A: Act> Dispatcher<A> {
         let urgency = self.backoff.times(&work, NOT_INCLUDED);
         self.work.insert(work.clone());
         self.accounts.extend(work.account().map(|account| (account, false)));
-        self.running.spawn(async move {
+        let what = work.clone();
+        let task = self.running.spawn(async move {
             tokio::time::sleep(patience).await;
             let end = actor.act((&work, urgency), &state).await;
             (work, end)
         });
+        self.tasks.insert(task.id(), what);
     }
 
     /// How long a keeper that was late lately lets others go first.
@@ -213,7 +234,7 @@ impl<A: Act> Dispatcher<A> {
     /// dropped.
     pub async fn ended(&mut self) -> Option<(Work, End)> {
         loop {
-            let joined = self.running.join_next().await?;
+            let joined = self.running.join_next_with_id().await?;
             if let Some(ended) = self.joined(joined) {
                 return Some(ended);
             }
@@ -223,29 +244,28 @@ impl<A: Act> Dispatcher<A> {
     /// The next piece of work that has ended already.
     pub fn ended_too(&mut self) -> Option<(Work, End)> {
         loop {
-            let joined = self.running.try_join_next()?;
+            let joined = self.running.try_join_next_with_id()?;
             if let Some(ended) = self.joined(joined) {
                 return Some(ended);
             }
         }
     }
 
-    fn joined(&mut self, joined: Result<(Work, End), JoinError>) -> Option<(Work, End)> {
-        match joined {
-            Ok((work, end)) => {
-                self.note(&work, &end, Instant::now());
-                Some((work, end))
+    fn joined(&mut self, joined: Result<(Id, (Work, End)), JoinError>) -> Option<(Work, End)> {
+        let (work, end) = match joined {
+            Ok((id, ended)) => {
+                self.tasks.remove(&id);
+                ended
             }
-            // A panic in a task: whose work it was is not known any more, so all of it is forgotten once none is left.
+            // A panic in a task: the others go on, and this work rests as what was refused does.
             Err(error) => {
-                tracing::error!(%error, "work ended in a way that it must not");
-                if self.running.is_empty() {
-                    self.work.clear();
-                    self.accounts.clear();
-                }
-                None
+                let work = self.tasks.remove(&error.id())?;
+                tracing::error!(%work, %error, "work ended in a way that it must not");
+                (work, End::Refused("Panicked".to_string()))
             }
-        }
+        };
+        self.note(&work, &end, Instant::now());
+        Some((work, end))
     }
 
     fn note(&mut self, work: &Work, end: &End, now: Instant) {

@@ -122,7 +122,7 @@ impl Actor {
             tracing::info!(%work, role, gain, profit, units, "dry run: would send");
             return Some(End::DryRun);
         }
-        if !self.ledger.set_aside(lamports, Instant::now()) {
+        if !self.ledger.set_aside(lamports, (role.is_vital(), Instant::now())) {
             self.metrics.fee_budget_exhausted.inc();
             return Some(End::NoBudget);
         }
@@ -138,6 +138,9 @@ impl Actor {
             Ok(receipt) => self.done(rides, prepared, &receipt),
             Err(SendError::Failed(failure)) => self.failed(rides, &failure),
             Err(error) => {
+                if !matches!(error, SendError::Unknown { .. }) {
+                    self.ledger.take_back(fee_of(prepared));
+                }
                 let end = self.not_included(&rides, &error);
                 all(rides, &end)
             }

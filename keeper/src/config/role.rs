@@ -42,6 +42,12 @@ impl Role {
         Self::Sweep,
     ];
 
+    /// Whether solvency depends on it: such work has room and fees where other work has none left.
+    #[must_use]
+    pub const fn is_vital(self) -> bool {
+        matches!(self, Self::Refresh | Self::Liquidate | Self::Bankruptcy | Self::Deleverage)
+    }
+
     /// Its name in configuration, metrics and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

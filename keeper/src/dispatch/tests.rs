@@ -120,9 +120,24 @@ async fn liquidations_leave_room_for_prices() {
     let (mut scene, now) = (Scene::new(6), Instant::now());
     assert_eq!(scene.begin(&liquidations(1..11), now), 10, "so many are ready");
     assert_eq!(scene.dispatcher.in_flight(), 4, "and so many begun");
-    let others = [Work::Refresh(vec![Leg::Market(1)]), Work::Sweep(1), Work::Sweep(2)];
+    let others = [1, 2, 3].map(|index| Work::Refresh(vec![Leg::Market(index)]));
     scene.begin(&others, now);
     assert_eq!(scene.dispatcher.in_flight(), 6, "nor is there more room than that");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_depends_on_leaves_nearly_half_of_the_room() {
+    let (mut scene, now) = (Scene::new(6), Instant::now());
+    let others: Vec<Work> = (0..6).map(Work::Sweep).collect();
+    assert_eq!(scene.begin(&others, now), 6);
+    assert_eq!(scene.dispatcher.in_flight(), 4);
+    scene.begin(&liquidations(1..11), now);
+    assert_eq!(scene.dispatcher.in_flight(), 4, "two are left for prices");
+    for (concurrency, begun) in [(1, 1), (2, 2), (3, 2), (16, 9)] {
+        let mut scene = Scene::new(concurrency);
+        scene.begin(&(0..16).map(Work::Sweep).collect::<Vec<_>>(), now);
+        assert_eq!(scene.dispatcher.in_flight(), begun, "{concurrency} at once");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,12 +256,14 @@ async fn what_nobody_can_say_the_end_of_is_no_lost_race() {
 async fn work_that_panics_is_forgotten_and_the_rest_goes_on() {
     let (mut scene, now) = (Scene::new(8), Instant::now());
     let [first, second] = [1, 2].map(|n| Work::Liquidate(who(n)));
-    scene.begin_one(&first, now);
+    scene.begin(&[first.clone(), second.clone()], now);
     scene.puppet.tell(&first, None);
-    assert_eq!(scene.dispatcher.ended().await, None, "nothing is left");
-    assert_eq!(scene.dispatcher.in_flight(), 0);
-    assert_eq!(scene.begin(&[first.clone(), second.clone()], now), 2);
+    let ended = scene.dispatcher.ended().await;
+    assert_eq!(ended, Some((first.clone(), End::Refused("Panicked".into()))));
+    assert_eq!(scene.dispatcher.in_flight(), 1, "the other goes on");
+    assert_eq!(scene.begin_one(&first, now), 0, "it rests");
     scene.end(&second, End::Nothing).await;
+    assert_eq!(scene.begin_one(&first, now + Duration::from_secs(2)), 1, "and is tried again");
 }
 
 #[tokio::test(start_paused = true)]

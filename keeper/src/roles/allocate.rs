@@ -5,6 +5,7 @@ use bulwark_sdk::engine::price::{Action, Age};
 use bulwark_sdk::health::{HealthError, Snapshot};
 use bulwark_sdk::instruction as ix;
 use bulwark_sdk::program::state::{Market, MarketStatus, Pool};
+use bulwark_sdk::refresh::Leg;
 
 use super::{Fresh, Motive, Plan, PlanError, View};
 use crate::work::Work;
@@ -40,7 +41,12 @@ pub(super) fn plan(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
     if amount.unsigned_abs() < fresh.rules.min_allocation.max(1) {
         return Ok(Plan::Nothing);
     }
-    let refreshes = fresh.refresh(&fresh.stored.snapshot().old_markets(Age::Margin)?);
+    // What the pool is worth was judged by the prices after a refresh: those are to be stored.
+    let mut legs = fresh.stored.snapshot().old_markets(Age::Margin)?;
+    let all = fresh.stored.markets.keys().map(|index| Leg::Market(*index));
+    let moved: Vec<Leg> = all.filter(|leg| fresh.has_moved(*leg) && !legs.contains(leg)).collect();
+    legs.extend(moved);
+    let refreshes = fresh.refresh(&legs);
     let main = vec![ix::allocate_liquidity(fresh.listings(), index)];
     Ok(Plan::one(Motive::Service, refreshes, main))
 }

@@ -2,7 +2,8 @@
 //!
 //! The keeper buys what it may hold and can pay for, at a discount that the engine names, and of several collaterals the one
 //! that brings most. When it can't buy, it calls the auction of an account in trouble now and then, so that the discount goes on rising
-//! for whoever can.
+//! for whoever can. What is worth less than the calls of an auction would cost is bought at whatever discount there is: one
+//! transaction, and nobody has to come back for it.
 
 use bulwark_sdk::engine::auction::COLLATERAL_LAPSE_SLOTS;
 use bulwark_sdk::engine::debt;
@@ -18,6 +19,10 @@ use super::{Attempt, Fresh, Motive, Plan, PlanError};
 
 /// Slots after the last call at which the next one is made: half of what an auction of collateral may go without.
 const CALL_AGAIN: u64 = COLLATERAL_LAPSE_SLOTS / 2;
+/// About so many calls take an auction to its last discount.
+const CALLS: i64 = 256;
+/// What is paid above a worth by rounding, quote units: its floor, and two ceilings of the price.
+const ROUNDED: i64 = 3;
 
 /// What is bought of whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,11 +51,21 @@ impl Desk<'_> {
         let called = self.slot.saturating_sub(auction.touched);
         let running = auction.is_running(self.slot) && auction.collateral_only != 0 && called < CALL_AGAIN;
         let call = !account.has_positions() && !running;
-        if let Some((vault, amount)) = self.bargain(account, Why::Trouble(distress)) {
+        let why = Why::Trouble(distress);
+        let worth = i64::try_from(self.collateral(account)).unwrap_or(i64::MAX);
+        let is_dust = worth <= self.fee.saturating_mul(CALLS);
+        // A call that is due costs as much: to buy in its place costs nothing more, but for what is rounded against the buyer.
+        let least = match (call, is_dust) {
+            (true, true) => -ROUNDED,
+            (true, false) => self.rules.min_profit.max(1),
+            (false, _) => self.rules.min_profit.max(1).saturating_add(self.fee),
+        };
+        if let Some((vault, amount)) = self.bargain(account, why, least) {
             return Some(Purchase { vault, amount, creditor: None, call });
         }
-        let vault = self.for_sale(account, Why::Trouble(distress)).next()?.0.index;
-        (call && self.purse.is_some()).then_some(Purchase { vault, amount: 0, creditor: None, call })
+        let vault = self.for_sale(account, why).next()?.0.index;
+        let worth_calling = call && !is_dust && self.purse.is_some();
+        worth_calling.then_some(Purchase { vault, amount: 0, creditor: None, call })
     }
 
     /// What to buy of an account that is not in trouble and has to sell for its debt.
@@ -73,12 +88,13 @@ impl Desk<'_> {
             let Some(due) = self.snapshot.markets.values().find_map(pressing) else { return Ok(None) };
             due
         };
-        let bargain = self.bargain(account, Why::Debt(due));
+        let least = self.rules.min_profit.max(1).saturating_add(self.fee);
+        let bargain = self.bargain(account, Why::Debt(due), least);
         Ok(bargain.map(|(vault, amount)| Purchase { vault, amount, creditor, call: false }))
     }
 
-    /// The collateral whose discount brings most, and how much of it may be bought; `None` if nothing pays.
-    fn bargain(&self, account: &MarginAccount, why: Why<'_>) -> Option<(u16, u64)> {
+    /// The collateral whose discount brings most, and how much of it may be bought; `None` if nothing brings `least` quote units.
+    fn bargain(&self, account: &MarginAccount, why: Why<'_>, least: i64) -> Option<(u16, u64)> {
         let (purse, spend) = (self.purse?, self.spend()?);
         let offers = self.for_sale(account, why).filter_map(|(vault, held, discount)| {
             let has_slot = purse.collaterals.iter().any(|slot| slot.amount == 0 || slot.vault == vault.index);
@@ -93,9 +109,10 @@ impl Desk<'_> {
                 }
             };
             let sale = vault.core.sell((held, afford), wanted, discount).ok().filter(|_| has_slot)?;
-            let gain = i64::try_from(price.mul_floor(sale.amount).ok()?.checked_sub(sale.proceeds)?).ok()?;
+            let worth = i64::try_from(price.mul_floor(sale.amount).ok()?).ok()?;
+            let gain = worth.checked_sub(i64::try_from(sale.proceeds).ok()?)?;
             let amount = if afford >= held { u64::MAX } else { afford };
-            (gain >= self.rules.min_profit.max(1)).then_some((gain, (vault.index, amount)))
+            (gain >= least && sale.amount > 0).then_some((gain, (vault.index, amount)))
         });
         Some(offers.max()?.1)
     }
@@ -167,7 +184,8 @@ pub(super) fn buy(
     };
     let mut attempts = Vec::new();
     if purchase.amount > 0 {
-        attempts.push(attempt(Motive::Profit, purchase.amount)?);
+        let motive = if purchase.call { Motive::Service } else { Motive::Profit };
+        attempts.push(attempt(motive, purchase.amount)?);
     }
     if purchase.call {
         attempts.push(attempt(Motive::Service, 0)?);

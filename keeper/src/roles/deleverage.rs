@@ -28,7 +28,10 @@ fn in_market(view: View<'_>, market: &Market) -> Vec<Work> {
     let Ok(Some(heavy)) = market.core.heavy_side() else { return Vec::new() };
     let (index, what) = (market.index, (view.snapshot, view.moment()));
     // Nobody is paid for his own.
-    let others = view.book.members(index).filter(|(key, _)| **key != view.own.margin);
+    let others = view
+        .book
+        .members(index)
+        .filter(|(key, _)| **key != view.own.margin && (view.ready)(&Work::Deleverage(**key, index)));
     let members = others.filter(|(_, account)| {
         account.position_in(index).is_some_and(|p| p.side() == Ok(heavy) && !p.is_claim())
     });

@@ -5,9 +5,12 @@
 //! the pool costs, and closes it in the same transaction, so that no price can move in between; or keeps it, if it may hold
 //! inventory. Until then a call every few slots keeps the auction running: after 50 slots the pool takes whatever is left.
 
+use std::cmp::Reverse;
+
 use bulwark_sdk::Instruction;
 use bulwark_sdk::engine::auction::LAPSE_SLOTS;
 use bulwark_sdk::engine::margin::HealthType;
+use bulwark_sdk::engine::position::Position;
 use bulwark_sdk::engine::units::Side;
 use bulwark_sdk::health::{Distress, HealthError, Snapshot};
 use bulwark_sdk::instruction::{self as ix, Liquidator, Margin, Order};
@@ -17,7 +20,9 @@ use bulwark_sdk::takeover::Takeover as Taken;
 
 use super::collateral::{self, Purchase};
 use super::{Attempt, Fresh, Motive, Plan, PlanError, View};
+use crate::earnings::cost;
 use crate::rules::Rules;
+use crate::state::State;
 use crate::work::Work;
 
 /// Slots after the last call at which the next one is made: half of what an auction may go without.
@@ -58,6 +63,13 @@ pub(super) struct Desk<'a> {
     pub rules: &'a Rules,
     /// The keeper's own account, if it is open.
     pub purse: Option<&'a MarginAccount>,
+    /// What the least transaction costs, quote units.
+    pub fee: i64,
+}
+
+/// What a transaction without a priority fee costs, quote units.
+fn least_fee(state: &State, rules: &Rules) -> i64 {
+    state.worth_of_lamports(cost(1, 0, None), rules.sol_price).max(1)
 }
 
 pub(super) fn find(view: View<'_>) -> Vec<Work> {
@@ -66,10 +78,11 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
         slot: view.moment().slot,
         rules: view.rules,
         purse: view.book.get(&view.own.margin),
+        fee: least_fee(view.state, view.rules),
     };
     let others = view.book.troubled().filter(|(key, _)| **key != view.own.margin);
     let mut work = Vec::new();
-    for (key, _) in others {
+    for (key, _) in others.filter(|(key, _)| (view.ready)(&Work::Liquidate(**key))) {
         let Some(account) = view.book.get(key) else { continue };
         if work.len() == AT_ONCE {
             break;
@@ -83,14 +96,15 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
     let others = view.book.indebted().filter(|(key, _)| **key != view.own.margin);
     let sellers = others.filter(|(_, account)| matches!(desk.debt_sale(account), Ok(Some(_))));
     work.extend(sellers.map(|(key, _)| Work::SellCollateral(*key)));
-    work.extend(desk.overloaded().into_iter().map(Work::Unload));
+    work.extend(desk.overloaded().into_iter().map(Work::Unload).find(|work| (view.ready)(work)));
     work
 }
 
 impl<'a> Desk<'a> {
     /// By accounts that were just read, and what health is asked of them.
-    pub(super) const fn of(fresh: &Fresh<'a>, snapshot: &'a Snapshot<'a>) -> Self {
-        Self { snapshot, slot: fresh.context.clock_slot, rules: fresh.rules, purse: fresh.purse }
+    pub(super) fn of(fresh: &Fresh<'a>, snapshot: &'a Snapshot<'a>) -> Self {
+        let (slot, fee) = (fresh.context.clock_slot, least_fee(fresh.state, fresh.rules));
+        Self { snapshot, slot, rules: fresh.rules, purse: fresh.purse, fee }
     }
 
     /// `None` for an account that is not in trouble.
@@ -120,7 +134,8 @@ impl<'a> Desk<'a> {
 
     /// The largest takeover that the keeper's margin carries, if it pays: closed at once, or kept as inventory.
     fn takeover(&self, accounts: [&MarginAccount; 2], index: u16, distress: &Distress) -> Option<Takeover> {
-        let cap = self.snapshot.lots_worth(index, self.rules.max_takeover).ok()?;
+        // More than lots can count is no limit.
+        let cap = self.snapshot.lots_worth(index, self.rules.max_takeover).unwrap_or(u64::MAX);
         let offered = self.snapshot.take_over(accounts, (index, u64::MAX), distress).ok()?.report.lots;
         let step = self.market(index).ok()?.core.params.step.max(1);
         let mut lots = offered.min(cap);
@@ -156,26 +171,34 @@ impl<'a> Desk<'a> {
         (held <= self.rules.max_inventory && concession >= least).then_some(false)
     }
 
-    /// Markets in which the keeper holds more than it may, if it may hold anything at all: without inventory whatever is there
-    /// is somebody's own position.
+    /// Markets of a keeper that holds more than it may, the largest position first, if it may hold anything at all: without
+    /// inventory whatever is there is somebody's own position.
     fn overloaded(&self) -> Vec<u16> {
-        let Some(purse) = self.purse else { return Vec::new() };
-        if self.rules.max_inventory == 0 || inventory(self.snapshot, purse) <= self.rules.max_inventory {
+        let Some(purse) = self.purse.filter(|_| self.rules.max_inventory != 0) else { return Vec::new() };
+        if inventory(self.snapshot, purse) <= self.rules.max_inventory {
             return Vec::new();
         }
-        purse.positions.iter().filter(|p| p.is_open() && !p.is_claim()).map(|p| p.market).collect()
+        let mut held = held(self.snapshot, purse);
+        held.sort_unstable_by_key(|(worth, _)| Reverse(*worth));
+        held.into_iter().map(|(_, market)| market).collect()
     }
 }
 
-/// Worth of all positions of an account, quote units rounded up.
-#[must_use]
-pub fn inventory(snapshot: &Snapshot<'_>, account: &MarginAccount) -> u64 {
-    let held = account.positions.iter().filter(|p| p.is_open() && !p.is_claim()).filter_map(|position| {
+/// Worth of each position of an account, quote units, and its market.
+fn held(snapshot: &Snapshot<'_>, account: &MarginAccount) -> Vec<(u64, u16)> {
+    let open = account.positions.iter().filter(|p| p.is_open() && !p.is_claim());
+    let worth = |position: &Position| {
         let core = &snapshot.markets.get(&position.market)?.core;
         let lots = core.book.side(Side::from_byte(position.side).ok()?).member(position).ok()?.lots.count();
-        core.notional(lots).ok()
-    });
-    held.fold(0, u64::saturating_add)
+        Some((core.notional(lots).ok()?, position.market))
+    };
+    open.filter_map(worth).collect()
+}
+
+/// Worth of all positions of an account, quote units.
+#[must_use]
+pub fn inventory(snapshot: &Snapshot<'_>, account: &MarginAccount) -> u64 {
+    held(snapshot, account).iter().fold(0, |sum, (worth, _)| sum.saturating_add(*worth))
 }
 
 pub(super) fn plan(fresh: &Fresh<'_>) -> Result<Plan, PlanError> {
@@ -243,13 +266,21 @@ fn close(
 pub(super) fn plan_unload(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanError> {
     let snapshot = fresh.context.snapshot();
     let Some(purse) = fresh.purse else { return Ok(Plan::Nothing) };
-    let held = inventory(&snapshot, purse);
-    let Some(position) = purse.position_in(index).filter(|_| held > fresh.rules.max_inventory) else {
-        return Ok(Plan::Nothing);
-    };
+    let excess = inventory(&snapshot, purse).saturating_sub(fresh.rules.max_inventory);
+    let Some(position) = purse.position_in(index).filter(|_| excess > 0) else { return Ok(Plan::Nothing) };
+    // A twentieth more, so that not every rise of a price asks for another transaction.
+    let excess = excess.saturating_add(fresh.rules.max_inventory / 20);
+    let step = fresh.market(index)?.core.params.step.max(1);
+    let lots = snapshot.lots_worth(index, excess).unwrap_or(u64::MAX).saturating_add(step);
     let own = Margin { address: fresh.own.margin, account: purse };
     let side = Side::from_byte(position.side).map_err(HealthError::from)?;
-    let main = vec![close(fresh, own, (index, side, u64::MAX))?];
+    let core = &fresh.market(index)?.core;
+    let whole = core.book.side(side).member(position).map_err(HealthError::from)?.lots.count();
+    // What would be less than a position may be goes, too.
+    let least = core.params.min_notional;
+    let rest = core.notional(whole.saturating_sub(lots)).map_err(HealthError::from)?;
+    let lots = if lots >= whole || rest < least { u64::MAX } else { lots };
+    let main = vec![close(fresh, own, (index, side, lots))?];
     let refreshes = fresh.refreshes(&[purse], Some(Leg::Market(index)))?;
     Ok(Plan::one(Motive::Service, refreshes, main))
 }

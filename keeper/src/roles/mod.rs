@@ -14,7 +14,6 @@ mod settle;
 mod sweep;
 mod trigger;
 
-use bulwark_sdk::engine::units::Price;
 use bulwark_sdk::forecast::Moment;
 use bulwark_sdk::health::{HealthError, Snapshot};
 use bulwark_sdk::instruction::{BuildError, Margin};
@@ -58,6 +57,9 @@ pub struct View<'a> {
     pub rules: &'a Rules,
     /// When fees of a market were first seen waiting.
     pub swept: &'a Swept,
+    /// Whether a piece of work may be begun now: what rests, or is not to be done, must not stand in the way of other work where
+    /// only so much is named at once.
+    pub ready: &'a (dyn Fn(&Work) -> bool + Sync),
 }
 
 impl View<'_> {
@@ -197,8 +199,7 @@ impl<'a> Fresh<'a> {
     ) -> Result<Vec<Instruction>, PlanError> {
         let (stored, mut legs) = (self.stored.snapshot(), Vec::from_iter(traded));
         for account in accounts {
-            let moved = legs_of(account)
-                .filter(|leg| Self::price(self.stored, *leg) != Self::price(self.context, *leg));
+            let moved = legs_of(account).filter(|leg| self.has_moved(*leg));
             for leg in moved.chain(stored.old_legs(account, None)?) {
                 if !legs.contains(&leg) {
                     legs.push(leg);
@@ -208,8 +209,18 @@ impl<'a> Fresh<'a> {
         Ok(self.refresh(&legs))
     }
 
-    fn price(context: &MarketContext, leg: Leg) -> Option<Price> {
-        context.oracle(leg).map(|oracle| oracle.price)
+    /// Whether a price is another one after a refresh.
+    #[must_use]
+    pub fn has_moved(&self, leg: Leg) -> bool {
+        let price = |context: &MarketContext| context.oracle(leg).map(|oracle| oracle.price);
+        price(self.stored) != price(self.context)
+    }
+
+    /// Whether a refresh of a price takes in anything that is not stored yet.
+    #[must_use]
+    pub fn has_news(&self, leg: Leg) -> bool {
+        let told = |context: &MarketContext| context.oracle(leg).map(|o| (o.publish_time, o.divergent));
+        told(self.stored) != told(self.context)
     }
 
     /// Refreshes of these.

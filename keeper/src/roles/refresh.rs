@@ -96,7 +96,14 @@ fn status((stored, forecast): (&Market, &Market), now: i64) -> Option<Work> {
 }
 
 pub(super) fn plan(legs: &[Leg], fresh: &Fresh<'_>) -> Plan {
-    let refreshes = fresh.refresh(legs);
+    // Somebody else may have been there meanwhile. Whoever watches an exposure has to look again and again.
+    let watched = |index: &u16| {
+        let seen = [fresh.stored, fresh.context].into_iter().filter_map(|all| all.markets.get(index));
+        seen.map(|market| market.core.deleveraging_since).any(|since| since != 0)
+    };
+    let watched = |leg: &Leg| matches!(leg, Leg::Market(index) if watched(index));
+    let due: Vec<Leg> = legs.iter().copied().filter(|leg| fresh.has_news(*leg) || watched(leg)).collect();
+    let refreshes = fresh.refresh(&due);
     match refreshes.is_empty() {
         true => Plan::Nothing,
         false => Plan::one(Motive::Service, Vec::new(), refreshes),

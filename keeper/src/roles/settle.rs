@@ -30,11 +30,15 @@ pub(super) fn find(view: View<'_>) -> Vec<Work> {
     let what = (view.rules, now);
     let trading = |market: &&Market| !market.core.is_settling();
     for (key, account) in view.book.claimants().chain(view.book.indebted()) {
-        let due = view.markets().filter(trading).filter(|market| is_due(account, market, what));
+        // Members of a market that settles were looked at; who has no position is none of them.
+        let other = |market: &&Market| trading(market) || account.position_in(market.index).is_none();
+        let due = view.markets().filter(other).filter(|market| is_due(account, market, what));
         work.extend(due.map(|market| Work::Settle(*key, market.index)));
     }
     for market in view.markets().filter(trading).filter(|market| market.core.pressing(u64::MAX) > 0) {
-        let losers = view.book.members(market.index).filter(|(_, account)| is_due(account, market, what));
+        let losers = view.book.members(market.index).filter(|(key, account)| {
+            (view.ready)(&Work::Settle(**key, market.index)) && is_due(account, market, what)
+        });
         work.extend(losers.take(AT_ONCE).map(|(key, _)| Work::Settle(*key, market.index)));
     }
     work.sort_unstable();
@@ -47,11 +51,13 @@ fn is_due(account: &MarginAccount, market: &Market, (rules, now): (&Rules, i64))
     let (core, index) = (&market.core, market.index);
     let held = account.debts.held(index).unwrap_or(0);
     let here = account.debts.share(index, account.quote).unwrap_or(0);
-    let Some(position) = account.position_in(index) else {
-        return held > here; // repaid, and still held back
-    };
     // All of it, or as much as a transaction that nobody pays for is worth: prices move in every slot.
     let enough = |all: u64| all.min(rules.min_fees).max(1);
+    let Some(position) = account.position_in(index) else {
+        // Repaid, and still held back: by the unit if somebody waits for it.
+        let least = if core.pressing(u64::MAX) > 0 || core.is_settling() { 1 } else { enough(held) };
+        return held.saturating_sub(here) >= least;
+    };
     let debts = Owes { here, all: debt::owed(account.quote) };
     match (core.is_settling(), position.is_claim()) {
         (true, true) => core.pays_claims(held, now) || (here > 0 && core.book.cash > 0),

@@ -21,8 +21,8 @@ pub(super) enum Heard {
     Pulse(Vec<(Pubkey, Option<Raw>)>),
     /// The exchange with its markets and vaults, and the lamports of the keeper's wallet.
     Look(Box<MarketContext>, Option<u64>),
-    /// Every account of the program.
-    Snapshot(anyhow::Result<Snapshot>),
+    /// Every account of the program, and after how many interruptions of the stream it was asked for.
+    Snapshot(u64, anyhow::Result<Snapshot>),
     /// Listings are out of date.
     Outdated,
     /// The node did not answer.

@@ -62,6 +62,8 @@ pub(super) struct Session<'a, S> {
     synced: bool,
     /// When the last snapshot was asked for; none while one is under way.
     asked: Option<Instant>,
+    /// Interruptions of the stream: a snapshot from before one says nothing of what was missed.
+    gaps: u64,
     idle: u32,
     /// How often in a row the clock was far behind what was heard before.
     behind: u32,
@@ -90,6 +92,7 @@ impl<'a, S: Source> Session<'a, S> {
             stream: Stream::default(),
             synced: false,
             asked: None,
+            gaps: 0,
             idle: 0,
             behind: 0,
         })
@@ -127,10 +130,10 @@ impl<'a, S: Source> Session<'a, S> {
     /// Asks for a snapshot in the background.
     fn snapshot(&mut self, tell: mpsc::Sender<Heard>, wait: Duration) -> Task {
         self.asked = None;
-        let snapshot = self.source.snapshot();
+        let (snapshot, gaps) = (self.source.snapshot(), self.gaps);
         Task::spawn(async move {
             tokio::time::sleep(wait).await;
-            drop(tell.send(Heard::Snapshot(snapshot.await)).await);
+            drop(tell.send(Heard::Snapshot(gaps, snapshot.await)).await);
         })
     }
 
@@ -153,6 +156,7 @@ impl<'a, S: Source> Session<'a, S> {
             Notice::Gap => {
                 tracing::warn!("the stream was interrupted: taking another snapshot");
                 self.keeper.metrics.reconnects.inc();
+                self.gaps += 1;
                 self.stream = Stream::default();
                 *task = Some(self.snapshot(tell.clone(), Duration::ZERO));
             }
@@ -218,11 +222,13 @@ impl<'a, S: Source> Session<'a, S> {
         match what {
             Heard::Pulse(read) => return self.pulse(read, (task, tell), dispatcher),
             Heard::Look(context, lamports) => return self.look(*context, lamports),
-            Heard::Snapshot(Ok(snapshot)) => {
+            // Another one is under way.
+            Heard::Snapshot(gaps, _) if gaps != self.gaps => {}
+            Heard::Snapshot(_, Ok(snapshot)) => {
                 self.sync(snapshot);
                 (*task, self.asked) = (None, Some(Instant::now()));
             }
-            Heard::Snapshot(Err(error)) => {
+            Heard::Snapshot(_, Err(error)) => {
                 tracing::warn!(error = format!("{error:#}"), "no snapshot: trying again");
                 *task = Some(self.snapshot(tell.clone(), SNAPSHOT_AGAIN));
             }
@@ -295,6 +301,8 @@ impl<'a, S: Source> Session<'a, S> {
     /// Begins what there is to do. Returns how much there was that is ready.
     fn begin(&mut self, dispatcher: &mut Dispatcher) -> usize {
         let (config, snapshot) = (&self.keeper.config, self.state.snapshot());
+        let allowed = |work: &Work| work.account().is_none_or(|account| config.acts_on(&account));
+        let ready = |work: &Work| allowed(work) && dispatcher.may_begin(work);
         let view = View {
             state: &self.state,
             snapshot: &snapshot,
@@ -302,9 +310,10 @@ impl<'a, S: Source> Session<'a, S> {
             own: self.keeper.own,
             rules: &self.rules,
             swept: &self.swept,
+            ready: &ready,
         };
         let mut work = roles::find(&config.roles, view);
-        work.retain(|work| work.account().is_none_or(|account| config.acts_on(&account)));
+        work.retain(allowed);
         dispatcher.begin(work, &self.state)
     }
 
@@ -319,12 +328,16 @@ impl<'a, S: Source> Session<'a, S> {
         self.idle >= IDLE_LOOKS
     }
 
-    /// Whether somebody in trouble is going to be helped yet.
+    /// Whether somebody in trouble is going to be helped yet: the auction runs, or the book is about to hear of it.
     fn waiting(&self, dispatcher: &Dispatcher) -> bool {
         let config = &self.keeper.config;
         let liquidates = config.roles.contains(crate::config::Role::Liquidate) && !config.dry_run;
         let mut troubled = self.book.troubled().map(|(key, _)| key).filter(|key| config.acts_on(key));
-        liquidates && troubled.any(|key| !dispatcher.rests(&Work::Liquidate(*key)))
+        let runs = |key: &Pubkey| {
+            self.book.get(key).is_some_and(|account| account.auction.is_running(self.state.moment.slot))
+        };
+        let helped = |key: &Pubkey| !dispatcher.rests(&Work::Liquidate(*key)) && runs(key);
+        liquidates && troubled.any(|key| helped(key) || dispatcher.awaits(key))
     }
 
     /// Notes who got into trouble, and who is out of it.

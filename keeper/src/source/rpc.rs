@@ -1,10 +1,16 @@
 //! Over JSON-RPC: `getProgramAccounts`, then `programSubscribe`.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use bulwark_sdk::Pubkey;
 use bulwark_sdk::rpc::{Client, Subscription, Update};
 
 use super::{Notice, Snapshot, Source};
+
+/// How often all accounts are asked for at one slot, and the wait in between.
+const TRIES: u32 = 5;
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// A node's JSON-RPC and websocket endpoints.
 #[derive(Debug)]
@@ -31,7 +37,16 @@ impl Source for RpcSource {
             let commitment = client.commitment();
             let slot =
                 client.rpc().get_slot_with_commitment(commitment).await.context("asking for the slot")?;
-            let accounts = client.fetch_everything().await.context("reading the program's accounts")?;
+            // Behind one address may be nodes that are behind: they catch up with this slot.
+            let mut tries = TRIES;
+            let accounts = loop {
+                tries -= 1;
+                match client.fetch_everything(slot).await {
+                    Ok(accounts) => break accounts,
+                    Err(error) if tries == 0 => return Err(error).context("reading the program's accounts"),
+                    Err(_) => tokio::time::sleep(CATCH_UP).await,
+                }
+            };
             Ok(Snapshot { slot, accounts })
         }
     }

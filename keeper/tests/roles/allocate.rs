@@ -79,6 +79,19 @@ fn a_market_with_an_old_price_is_refreshed_first_and_without_a_newer_one_nothing
 }
 
 #[test]
+fn money_moves_by_the_prices_that_it_was_judged_by() {
+    let (mut world, mut bot) = scene(Role::Allocate);
+    holder(&mut world, 400_000, (BTC, Side::Long), 1_000_000);
+    bot.rounds(&mut world, 3);
+    world.advance(1);
+    // The pool loses 50,000 dollars that no market's stored price knows of yet.
+    print(&mut world, BTC, at(BTC, 1_050));
+    assert!(!bot.find(&world).is_empty());
+    bot.rounds(&mut world, 3);
+    assert_eq!(world.market(BTC).core.oracle.publish_time, world.now());
+}
+
+#[test]
 fn fees_are_distributed_once_they_are_worth_it() {
     let (mut world, mut bot) = scene(Role::Sweep);
     assert_eq!(bot.find(&world), []);

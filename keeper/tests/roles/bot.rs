@@ -28,6 +28,8 @@ pub struct Bot {
     pub roles: Roles,
     /// Oracle accounts, by feed.
     pub feeds: BTreeMap<[u8; 32], Vec<Pubkey>>,
+    /// What it may not begin now.
+    pub resting: Vec<Work>,
     book: Book,
     /// Accounts as the book was last told of them: it hears of changes, and of nothing else.
     told: HashMap<Pubkey, Vec<u8>>,
@@ -88,6 +90,7 @@ impl Bot {
             rules,
             roles: config.roles,
             feeds: feeds(),
+            resting: Vec::new(),
             book: Book::new(),
             told: HashMap::new(),
             swept: Swept::default(),
@@ -149,6 +152,7 @@ impl Bot {
             own: self.own(),
             rules: &self.rules,
             swept: &self.swept,
+            ready: &|work| !self.resting.contains(work),
         };
         roles::find(&self.roles, view)
     }

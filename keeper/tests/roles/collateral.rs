@@ -81,6 +81,53 @@ fn kept_running(world: &World, debtor: &Trader, all: &[(u64, Work, Outcome, i64)
     assert!(slots.len() <= 300 / 20, "{} calls in 300 slots", slots.len());
 }
 
+/// Somebody with a few lamports, who owes more than they are weighed at.
+fn dust(world: &mut World, (lamports, owed): (u64, u64)) -> Trader {
+    let debtor = world.trader(0);
+    world.deposit_collateral(&debtor, SOL_VAULT, lamports).expect("collateral");
+    indebt_units(world, &debtor, owed, BTC);
+    debtor
+}
+
+/// A thousandth of a SOL, 15 cents.
+const CENTS: (u64, u64) = (1_000_000, 147_000);
+
+#[test]
+fn what_is_worth_less_than_its_auction_is_bought_at_once_and_for_good() {
+    for what in [CENTS, (1, 1), (1, 1_000), (7, 2), (999, 5_000), (100_000, 15_000)] {
+        let (mut world, _, mut bot) = scene(0, 1_000);
+        bot.rules.sol_price = Some(150 * DOLLAR);
+        bot.rules.min_profit = DOLLAR.cast_signed();
+        let debtor = dust(&mut world, what);
+        assert!(in_trouble(&world, &debtor.margin));
+        let all = done(work_off(&mut bot, &mut world, (SOL, at(SOL, 1_000)), 300));
+        let [(_, work, outcome, _)] = &all[..] else { panic!("{what:?}: {all:?}") };
+        assert_eq!((work, sales(outcome).len()), (&Work::Liquidate(debtor.margin), 1));
+        let left = world.margin(&debtor.margin).collaterals.iter().any(|slot| slot.amount != 0);
+        assert!(!left || !in_trouble(&world, &debtor.margin), "{what:?}");
+    }
+}
+
+#[test]
+fn nobody_calls_for_what_is_worth_less_than_its_auction() {
+    for (sol_price, calls) in [(Some(150 * DOLLAR), false), (Some(75 * DOLLAR), true)] {
+        let (mut world, _, mut bot) = scene(0, 0);
+        bot.rules.sol_price = sol_price;
+        dust(&mut world, CENTS);
+        let all = done(work_off(&mut bot, &mut world, (SOL, at(SOL, 1_000)), 100));
+        assert_eq!(!all.is_empty(), calls, "{all:?}");
+    }
+}
+
+#[test]
+fn a_gain_below_what_a_transaction_costs_is_left_to_others() {
+    let (world, debtor, mut bot) = scene(1_001, 100_000);
+    assert_eq!(bot.find(&world), [Work::SellCollateral(debtor.margin)]);
+    // 0.2 % of a thousand dollars: two dollars. A transaction at a million dollars per SOL: five.
+    bot.rules.sol_price = Some(1_000_000 * DOLLAR);
+    assert_eq!(bot.find(&world), []);
+}
+
 #[test]
 fn what_the_purse_can_pay_is_bought_and_no_more() {
     let (mut world, debtor, mut bot) = scene(15_500, 2_000);

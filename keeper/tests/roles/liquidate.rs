@@ -2,6 +2,7 @@
 //! pool in the end.
 
 use bulwark_keeper::config::Role;
+use bulwark_keeper::roles::inventory;
 use bulwark_keeper::work::Work;
 use bulwark_sdk::address;
 use bulwark_sdk::engine::auction::{LAPSE_SLOTS, TAKEOVER_SLOTS};
@@ -147,6 +148,26 @@ fn no_takeover_is_worth_more_than_the_largest_allowed() {
 }
 
 #[test]
+fn without_a_largest_takeover_all_that_is_offered_is_taken() {
+    let (mut world, victim, price) = scene(Side::Short);
+    let mut bot = liquidator(&mut world, 100_000);
+    bot.rules.max_takeover = u64::MAX;
+    let done = done(work_off(&mut bot, &mut world, (SOL, price), 40));
+    let takeovers = done.iter().flat_map(|(_, _, outcome, _)| liquidations(outcome));
+    assert!(takeovers.filter(|fill| fill.kind == LiquidationKind::Takeover).count() > 0);
+    assert!(!in_trouble(&world, &victim.margin));
+}
+
+#[test]
+fn what_may_not_be_begun_is_not_named() {
+    let (mut world, victim, _) = scene(Side::Short);
+    let mut bot = liquidator(&mut world, 100_000);
+    assert_eq!(bot.find(&world), [Work::Liquidate(victim.margin)]);
+    bot.resting.push(Work::Liquidate(victim.margin));
+    assert_eq!(bot.find(&world), []);
+}
+
+#[test]
 fn no_takeover_asks_for_margin_that_has_to_stay_free() {
     for (own, free) in [(3_000, 100), (3_000, 2_000), (3_000, 2_990)] {
         let (mut world, _, price) = scene(Side::Short);
@@ -180,8 +201,17 @@ fn inventory_is_kept_up_to_its_limit_and_what_is_beyond_it_is_unloaded() {
     world.advance_slots(1);
     print(&mut world, SOL, price);
     assert_eq!(only(bot.round(&mut world)).0, Work::Unload(SOL));
-    assert!(!bot.purse(&world).has_positions());
+    let kept = inventory(&bot.state(&world).snapshot(), &bot.purse(&world));
+    assert!((9_400 * DOLLAR..=9_500 * DOLLAR).contains(&kept), "a twentieth below the limit: {kept}");
     assert_eq!(bot.find(&world), []);
+    // The largest position goes first, as far as it takes.
+    world.set_price(SOL, price);
+    open(&mut world, &bot.trader, (BTC, Side::Long), 8_000);
+    world.advance_slots(1);
+    print(&mut world, SOL, price);
+    let did = bot.rounds(&mut world, 2);
+    assert_eq!(did.into_iter().map(|(work, _)| work).collect::<Vec<_>>(), [Work::Unload(SOL)]);
+    assert!(lots(&world, &bot.trader.margin, BTC) > 0);
 }
 
 #[test]

@@ -44,6 +44,16 @@ fn an_old_price_in_use_is_refreshed_once_a_newer_one_is_there() {
 }
 
 #[test]
+fn what_somebody_else_has_refreshed_is_not_refreshed_again() {
+    let (mut world, mut bot) = scene();
+    world.advance(21);
+    print(&mut world, SOL, at(SOL, 1_000));
+    let [work] = &bot.find(&world)[..] else { panic!("one refresh") };
+    assert!(matches!(refresher(&mut world).act(&mut world, work), Did::Done(..)));
+    assert!(matches!(bot.act(&mut world, work), Did::Nothing));
+}
+
+#[test]
 fn without_a_newer_print_nothing_is_sent_however_old_the_price_is() {
     let (mut world, mut bot) = scene();
     for seconds in [30, 60, 600] {

@@ -64,7 +64,9 @@ fn a_debt_that_was_repaid_is_released() {
     indebt(&mut world, &debtor, 300, SOL);
     assert_eq!(world.market(SOL).core.book.unbacked, 300 * DOLLAR);
     assert_eq!(bot.find(&world), []);
-    world.deposit(&debtor, 300 * DOLLAR).expect("deposit");
+    world.deposit(&debtor, 1).expect("deposit");
+    assert_eq!(bot.find(&world), [], "a transaction for a millionth of a dollar");
+    world.deposit(&debtor, 300 * DOLLAR - 1).expect("deposit");
     assert_eq!(only(bot.round(&mut world)).0, Work::Settle(debtor.margin, SOL));
     assert_eq!(world.market(SOL).core.book.unbacked, 0);
     assert_eq!(bot.find(&world), []);

@@ -100,9 +100,13 @@ pub fn work_off(
 
 /// Takes quote from an account for the pool: what is missing then is owed for a long position in this market.
 pub fn indebt(world: &mut World, trader: &Trader, dollars: u64, market: u16) {
-    let units = i64::try_from(dollars * DOLLAR).expect("an amount");
-    world.tamper::<MarginAccount>(&trader.margin, |account| account.quote.0 -= units);
-    world.tamper::<Pool>(&address::pool(), |p| p.core.idle += dollars * DOLLAR);
+    indebt_units(world, trader, dollars * DOLLAR, market);
+}
+
+/// The same for so many quote units.
+pub fn indebt_units(world: &mut World, trader: &Trader, units: u64, market: u16) {
+    world.tamper::<MarginAccount>(&trader.margin, |account| account.quote.0 -= units.cast_signed());
+    world.tamper::<Pool>(&address::pool(), |p| p.core.idle += units);
     world.owe(&trader.margin, market, Side::Long);
 }
 

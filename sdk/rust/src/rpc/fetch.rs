@@ -71,12 +71,14 @@ impl Client {
         self.fetch(&key).await?.ok_or(RpcError::Missing { what, key })
     }
 
-    /// Every account of the program, of whatever type. They are at least as new as a slot that the node named before.
+    /// Every account of the program, of whatever type, as of slot `at_least` or later.
     ///
     /// # Errors
-    /// [`RpcError`]; some public nodes refuse this: use one that serves `getProgramAccounts`.
-    pub async fn fetch_everything(&self) -> Result<Vec<(Pubkey, Vec<u8>)>, RpcError> {
-        let config = self.everything_config();
+    /// [`RpcError`]: the node is behind that slot, as one of several behind an address may be; some public nodes refuse this: use
+    /// one that serves `getProgramAccounts`.
+    pub async fn fetch_everything(&self, at_least: u64) -> Result<Vec<(Pubkey, Vec<u8>)>, RpcError> {
+        let mut config = self.everything_config();
+        config.account_config.min_context_slot = Some(at_least);
         let found = self.rpc.get_program_ui_accounts_with_config(&address::PROGRAM, config).await?;
         let read = |(key, account): (Pubkey, UiAccount)| Ok((key, Raw::new(&key, &account)?.data));
         found.into_iter().map(read).collect()
