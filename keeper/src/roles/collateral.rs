@@ -58,7 +58,7 @@ impl Desk<'_> {
         let least = match (call, is_dust) {
             (true, true) => -ROUNDED,
             (true, false) => self.rules.min_profit.max(1),
-            (false, _) => self.rules.min_profit.max(1).saturating_add(self.fee),
+            (false, _) => self.least_gain(),
         };
         if let Some((vault, amount)) = self.bargain(account, why, least) {
             return Some(Purchase { vault, amount, creditor: None, call });
@@ -88,9 +88,13 @@ impl Desk<'_> {
             let Some(due) = self.snapshot.markets.values().find_map(pressing) else { return Ok(None) };
             due
         };
-        let least = self.rules.min_profit.max(1).saturating_add(self.fee);
-        let bargain = self.bargain(account, Why::Debt(due), least);
+        let bargain = self.bargain(account, Why::Debt(due), self.least_gain());
         Ok(bargain.map(|(vault, amount)| Purchase { vault, amount, creditor, call: false }))
+    }
+
+    /// Least gain that is worth a transaction of its own, quote units.
+    fn least_gain(&self) -> i64 {
+        self.rules.min_profit.max(1).saturating_add(self.fee)
     }
 
     /// The collateral whose discount brings most, and how much of it may be bought; `None` if nothing brings `least` quote units.

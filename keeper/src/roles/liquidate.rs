@@ -270,11 +270,11 @@ pub(super) fn plan_unload(fresh: &Fresh<'_>, index: u16) -> Result<Plan, PlanErr
     let Some(position) = purse.position_in(index).filter(|_| excess > 0) else { return Ok(Plan::Nothing) };
     // A twentieth more, so that not every rise of a price asks for another transaction.
     let excess = excess.saturating_add(fresh.rules.max_inventory / 20);
-    let step = fresh.market(index)?.core.params.step.max(1);
+    let core = &fresh.market(index)?.core;
+    let step = core.params.step.max(1);
     let lots = snapshot.lots_worth(index, excess).unwrap_or(u64::MAX).saturating_add(step);
     let own = Margin { address: fresh.own.margin, account: purse };
     let side = Side::from_byte(position.side).map_err(HealthError::from)?;
-    let core = &fresh.market(index)?.core;
     let whole = core.book.side(side).member(position).map_err(HealthError::from)?.lots.count();
     // What would be less than a position may be goes, too.
     let least = core.params.min_notional;

@@ -216,13 +216,6 @@ impl<'a> Fresh<'a> {
         price(self.stored) != price(self.context)
     }
 
-    /// Whether a refresh of a price takes in anything that is not stored yet.
-    #[must_use]
-    pub fn has_news(&self, leg: Leg) -> bool {
-        let told = |context: &MarketContext| context.oracle(leg).map(|o| (o.publish_time, o.divergent));
-        told(self.stored) != told(self.context)
-    }
-
     /// Refreshes of these.
     #[must_use]
     pub fn refresh(&self, legs: &[Leg]) -> Vec<Instruction> {

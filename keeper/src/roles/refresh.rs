@@ -38,9 +38,8 @@ fn market_is_due(view: View<'_>, market: &Listed<Market>) -> bool {
     if !market.refreshable || !(in_use || before.deleveraging_since != 0 || kept_open) {
         return false;
     }
-    let watched = before.deleveraging_since != 0 || after.deleveraging_since != 0;
     let seen = view.moment().slot.saturating_sub(before.exposure_seen);
-    let unseen = watched && seen > MAX_GAP_SLOTS / 3;
+    let unseen = is_watched(&market.stored, &market.forecast) && seen > MAX_GAP_SLOTS / 3;
     unseen || price_is_due(view, (&before.oracle, &after.oracle), &before.params.oracle)
 }
 
@@ -50,6 +49,16 @@ fn vault_is_due(view: View<'_>, index: u16, vault: &Listed<Vault>) -> bool {
     vault.refreshable && in_use && price_is_due(view, (&before.oracle, &after.oracle), &before.params.oracle)
 }
 
+/// Whether somebody has to look at a market's exposure again and again, before a refresh or after it.
+fn is_watched(before: &Market, after: &Market) -> bool {
+    before.core.deleveraging_since != 0 || after.core.deleveraging_since != 0
+}
+
+/// Whether a refresh takes in anything that is not stored yet.
+fn has_news(before: &OracleState, after: &OracleState) -> bool {
+    after.publish_time > before.publish_time || after.divergent != before.divergent
+}
+
 /// Whether a refresh brings something new that is worth it: the stored price is old or unsure, or has moved.
 fn price_is_due(
     view: View<'_>,
@@ -57,11 +66,10 @@ fn price_is_due(
     params: &OracleParams,
 ) -> bool {
     let (now, rules) = (view.moment().now, view.rules);
-    let newer = after.publish_time > before.publish_time || after.divergent != before.divergent;
     let limit = rules.max_age.min(i64::from(params.max_margin_age / 2));
     let old = now.saturating_sub(before.publish_time) >= limit;
     let unsure = before.validity(params, Age::Margin, now) != Ok(Validity::Fresh);
-    newer && (old || unsure || moved(before.price, after.price, rules.min_move_ppm))
+    has_news(before, after) && (old || unsure || moved(before.price, after.price, rules.min_move_ppm))
 }
 
 /// Whether a price moved by at least so much.
@@ -96,13 +104,17 @@ fn status((stored, forecast): (&Market, &Market), now: i64) -> Option<Work> {
 }
 
 pub(super) fn plan(legs: &[Leg], fresh: &Fresh<'_>) -> Plan {
-    // Somebody else may have been there meanwhile. Whoever watches an exposure has to look again and again.
-    let watched = |index: &u16| {
-        let seen = [fresh.stored, fresh.context].into_iter().filter_map(|all| all.markets.get(index));
-        seen.map(|market| market.core.deleveraging_since).any(|since| since != 0)
+    // Somebody else may have been there meanwhile.
+    let brings = |leg: &&Leg| {
+        let (before, after) = (fresh.stored.oracle(**leg), fresh.context.oracle(**leg));
+        before.zip(after).is_some_and(|(before, after)| has_news(before, after))
     };
-    let watched = |leg: &Leg| matches!(leg, Leg::Market(index) if watched(index));
-    let due: Vec<Leg> = legs.iter().copied().filter(|leg| fresh.has_news(*leg) || watched(leg)).collect();
+    let watched = |leg: &&Leg| {
+        let Leg::Market(index) = leg else { return false };
+        let (before, after) = (fresh.stored.markets.get(index), fresh.context.markets.get(index));
+        before.zip(after).is_some_and(|(before, after)| is_watched(before, after))
+    };
+    let due: Vec<Leg> = legs.iter().filter(|leg| brings(leg) || watched(leg)).copied().collect();
     let refreshes = fresh.refresh(&due);
     match refreshes.is_empty() {
         true => Plan::Nothing,

@@ -1,7 +1,7 @@
 //! The node goes away in the middle of a crash, and comes back: as it was, or with another chain.
 
 use crate::crash::{require_in_time, tell};
-use crate::harness::crash::Fall;
+use crate::harness::crash::{Fall, fall_to};
 use crate::harness::crowd::{Crowd, DROP_PPM};
 use crate::harness::keeper::{CAPITAL, Keeper};
 use crate::harness::observer::Observer;
@@ -46,7 +46,7 @@ async fn a_chain_that_has_begun_anew_is_worked_on_without_a_restart() {
     stage.refund("keeper", CAPITAL).await;
     let members = Crowd::tight(8).gather(&stage).await;
     let observer = Observer::start(&stage).await;
-    Fall::drop(&stage, DROP_PPM).await;
+    fall_to(stage.network.oracles(), DROP_PPM).await;
     let seen = observer.calm(&stage).await;
     let (counted, _) = keeper.stop().await;
     tell("anew", &seen, &counted);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use bulwark_keeper::config::{Address, Config};
 use bulwark_sdk::Pubkey;
 
-use crate::harness::crash::Fall;
+use crate::harness::crash::fall_to;
 use crate::harness::crowd::{Crowd, DROP_PPM, Member};
 use crate::harness::keeper::{CAPITAL, Keeper, config};
 use crate::harness::observer::troubled;
@@ -16,7 +16,7 @@ async fn struck(count: u64) -> (Stage, Vec<Member>) {
     let stage = Stage::start().await;
     stage.fund("keeper", CAPITAL).await;
     let members = Crowd::tight(count).gather(&stage).await;
-    Fall::drop(&stage, DROP_PPM).await;
+    fall_to(stage.network.oracles(), DROP_PPM).await;
     assert_eq!(troubled(&stage).await.unwrap(), keys(&members));
     (stage, members)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::crash::{IN_TIME, require_no_harm, tell};
-use crate::harness::crash::{Fall, below};
+use crate::harness::crash::{below, fall_to};
 use crate::harness::crowd::{Crowd, DROP_PPM};
 use crate::harness::keeper::Keeper;
 use crate::harness::observer::Observer;
@@ -23,7 +23,7 @@ async fn nothing_is_tried_at_a_price_that_is_gone_and_all_is_done_once_it_is_bac
     // BTC falls meanwhile: those who hold it are judged without SOL, and all is done for them.
     let (before, lamports) = (keeper.reading(), keeper.reading().get("own_lamports"));
     let observer = Observer::start(&stage).await;
-    Fall::drop(&stage, DROP_PPM).await;
+    fall_to(stage.network.oracles(), DROP_PPM).await;
     observer.calm(&stage).await;
     assert_eq!(stage.reduced(&members).await, 3, "one in four holds BTC");
     // A price that nobody prints is asked for nothing: no refresh, no liquidation, no trigger.

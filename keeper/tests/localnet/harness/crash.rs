@@ -6,8 +6,6 @@ use bulwark_localnet::Oracles;
 use bulwark_tests::fixtures::{Asset, BTC_ASSET, SOL_ASSET};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::stage::Stage;
-
 /// Parts of a whole.
 const PPM: i64 = 1_000_000;
 /// Largest step, ppm of the price that it begins with: five times as fast as 13 % in twelve minutes. The endpoint runs one
@@ -44,11 +42,6 @@ impl Fall {
     /// Goes on from where another one ended.
     pub fn on(self, to_ppm: i64) -> Self {
         Self { from_ppm: self.to_ppm, to_ppm, ..self }
-    }
-
-    /// A drop of SOL and BTC at once, to so many ppm below the first prices.
-    pub async fn drop(stage: &Stage, ppm: i64) {
-        fall_to(stage.network.oracles(), ppm).await;
     }
 
     /// Prices on the way, ppm below the first ones.

@@ -144,10 +144,13 @@ fn plan(all: &MarketContext, i: u64, (margin_ppm, large): (u64, bool)) -> Plan {
 }
 
 impl Stage {
+    async fn accounts(&self) -> BTreeMap<Pubkey, Box<MarginAccount>> {
+        self.client.fetch_all().await.unwrap().into_iter().collect()
+    }
+
     /// How many hold less than they began with.
     pub async fn reduced(&self, members: &[Member]) -> usize {
-        let accounts: BTreeMap<Pubkey, Box<MarginAccount>> =
-            self.client.fetch_all().await.unwrap().into_iter().collect();
+        let accounts = self.accounts().await;
         let held = |member: &Member| {
             let position = accounts[&member.margin].position_in(member.plan.market);
             position.map_or(0, |position| position.lots.count())
@@ -160,8 +163,7 @@ impl Stage {
         let members: Vec<Member> =
             stream::iter(plans).map(|plan| self.admit(*plan)).buffered(AT_ONCE).collect().await;
         let all = self.client.market_context(&self.listings).await.unwrap();
-        let accounts: BTreeMap<Pubkey, Box<MarginAccount>> =
-            self.client.fetch_all().await.unwrap().into_iter().collect();
+        let accounts = self.accounts().await;
         let enter = |member| self.enter(&all, member, &accounts);
         stream::iter(&members).map(enter).buffered(AT_ONCE).collect::<Vec<()>>().await;
         members
